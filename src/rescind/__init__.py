@@ -1,0 +1,1 @@
+"""Rescind: an IAM server that takes access away so that it can be proven."""

@@ -1,0 +1,5 @@
+"""`python -m rescind`."""
+
+from rescind.cli import main
+
+main()

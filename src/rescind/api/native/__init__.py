@@ -1,0 +1,1 @@
+"""The face that is Rescind's own, `/v1`."""

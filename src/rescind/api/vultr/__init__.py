@@ -1,0 +1,1 @@
+"""The face that speaks Vultr's IAM API, `/v2`."""

@@ -1,0 +1,73 @@
+"""The composition root: settings → store → service → doors, one ASGI application."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import anyio.to_thread
+
+from rescind.api import metrics
+from rescind.api.cursors import Cursors
+from rescind.api.door import App, Message, Receive, Scope, Send
+from rescind.api.native.face import DOOR as NATIVE
+from rescind.api.probes import probes
+from rescind.api.vultr.face import DOOR as VULTR
+from rescind.engine.freshness import Freshness
+from rescind.logs import configure_logs
+from rescind.settings import Settings
+from rescind.store.database import Database
+from rescind.store.migrate import engine_for
+from rescind.usecases.service import Service
+
+DOORS = (VULTR, NATIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One process of Rescind, put together."""
+
+    store: Database
+    freshness: Freshness
+    service: Service
+
+
+def build(settings: Settings) -> Node:
+    """Put a node together on a database that has this version's schema."""
+    store = Database(engine_for(settings.database))
+    freshness = Freshness(store, metrics.FRESHNESS_SECONDS.observe)
+    return Node(store, freshness, Service(store, freshness, faithful_grants=settings.faithful_grants))
+
+
+def application(node: Node) -> App:
+    """The node as one ASGI application: each face under its prefix, the probes for everything else."""
+    cursors = Cursors(node.store.head().database)
+    faces = [(door.prefix, door.open(node.service, cursors, version("rescind"))) for door in DOORS]
+    rest = probes(node.freshness)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(node, receive, send)
+            return
+        for prefix, face in faces:
+            if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
+                await face(scope, receive, send)
+                return
+        await rest(scope, receive, send)
+
+    return app
+
+
+def create() -> App:
+    """What the server calls in each of its processes."""
+    configure_logs()
+    return application(build(Settings.handed_over()))
+
+
+async def _live(node: Node, receive: Receive, send: Send) -> None:
+    """Begin and end with the server. A handler must never wait for a connection that other handlers hold."""
+    message: Message = await receive()
+    assert message["type"] == "lifespan.startup"
+    anyio.to_thread.current_default_thread_limiter().total_tokens = node.store.engine.connections_max - 1
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    node.store.close()
+    await send({"type": "lifespan.shutdown.complete"})

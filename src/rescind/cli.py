@@ -1,0 +1,377 @@
+"""The command line: serve a node, and what only the operator of the machine may do."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rescind.app import Node
+    from rescind.settings import Settings
+    from rescind.usecases.keys import NewKey
+
+ROOT_EMAIL_DEFAULT = "root@localhost"
+DATABASE_DEFAULT = "sqlite:///rescind.db"
+
+_database = click.option(
+    "--database",
+    envvar="RESCIND_DATABASE",
+    default=DATABASE_DEFAULT,
+    show_default=True,
+    metavar="URL",
+    help="sqlite:///FILE or postgresql://USER@HOST/NAME",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Say it in JSON, for machines.")
+
+
+def _root_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say who the first root is. Secrets come by variable: arguments show in process lists."""
+    command = click.option(
+        "--root-email",
+        envvar="RESCIND_ROOT_EMAIL",
+        default=ROOT_EMAIL_DEFAULT,
+        show_default=True,
+        help="E-mail address of the first root. RESCIND_ROOT_PASSWORD and RESCIND_ROOT_API_KEY set her secrets.",
+    )(command)
+    for name in ("password", "api-key"):
+        command = click.option(f"--root-{name}", envvar=f"RESCIND_ROOT_{name.upper().replace('-', '_')}", hidden=True)(
+            command
+        )
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rescind")
+def main() -> None:
+    """Rescind takes access away so that it can be proven."""
+
+
+@main.command()
+@_database
+@click.option("--host", envvar="RESCIND_HOST", default="127.0.0.1", show_default=True)
+@click.option("--port", envvar="RESCIND_PORT", default=8480, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--public-url", envvar="RESCIND_PUBLIC_URL", default="", help="The address under which clients reach it.")
+@click.option("--workers", envvar="RESCIND_WORKERS", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option("--tls", envvar="RESCIND_TLS", type=click.Choice(["auto"]), help="`auto` makes a local certificate.")
+@click.option("--tls-name", envvar="RESCIND_TLS_NAME", multiple=True, help="A further name for `--tls auto`.")
+@click.option("--tls-folder", envvar="RESCIND_TLS_FOLDER", default="rescind-tls", type=click.Path(path_type=Path))
+@click.option("--tls-cert", envvar="RESCIND_TLS_CERT", default="", type=click.Path(dir_okay=False))
+@click.option("--tls-key", envvar="RESCIND_TLS_KEY", default="", type=click.Path(dir_okay=False))
+@click.option(
+    "--trusted-proxies",
+    envvar="RESCIND_TRUSTED_PROXIES",
+    default="",
+    help="Addresses, comma-separated, whose X-Forwarded-For is believed.",
+)
+@click.option(
+    "--wire-faithful-grants",
+    "faithful_grants",
+    envvar="RESCIND_WIRE_FAITHFUL_GRANTS",
+    is_flag=True,
+    help="Let members grant what they do not hold, as the systems that are emulated do.",
+)
+@_root_options
+def serve(
+    *,
+    tls: str | None,
+    tls_name: tuple[str, ...],
+    tls_folder: Path,
+    root_email: str,
+    root_password: str | None,
+    root_api_key: str | None,
+    **options: Any,
+) -> None:
+    """Serve a node; an empty database is initialised first."""
+    from rescind.logs import configure_logs
+    from rescind.settings import Settings
+
+    if tls == "auto":
+        from rescind.certificates import local_certificate
+
+        files = local_certificate(tls_folder, tls_name)
+        options["tls_cert"], options["tls_key"] = str(files.certificate), str(files.key)
+        click.echo(f"The local authority to trust: {files.authority.resolve()}", err=True)
+    settings = Settings(**options)
+    configure_logs()
+    node = _open(settings, migrate_empty=True)
+    _initialise(node, settings, root_email, root_password, root_api_key)
+    node.store.close()
+    _run(settings)
+
+
+def _run(settings: "Settings") -> None:
+    import os
+    import tempfile
+
+    import uvicorn
+
+    settings.hand_over()
+    scheme = "https" if settings.tls_cert else "http"
+    click.echo(f"Rescind on {scheme}://{settings.host}:{settings.port}", err=True)
+    with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder:
+        if settings.workers > 1:
+            # Before anything imports the metrics: each worker writes its numbers to a file of its own.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            "rescind.app:create",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            loop="uvloop",
+            http="httptools",
+            ssl_certfile=settings.tls_cert or None,
+            ssl_keyfile=settings.tls_key or None,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies or None,
+            server_header=False,
+            date_header=True,
+            access_log=False,
+            log_level="warning",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=30,
+        )
+
+
+@main.command()
+@_database
+@_root_options
+@_json
+def init(database: str, root_email: str, root_password: str | None, root_api_key: str | None, as_json: bool) -> None:
+    """Initialise an empty database and show the first root's API key once."""
+    from rescind.settings import Settings
+
+    settings = Settings(database=database)
+    node = _open(settings, migrate_empty=True)
+    made = _initialise(node, settings, root_email, root_password, root_api_key, quiet=as_json)
+    if as_json:
+        shown = {"api_key": made.secret} if made and not root_api_key else {}
+        click.echo(json.dumps({"initialised": made is not None, **shown}))
+    elif made is None:
+        click.echo("The database was initialised before; nothing was changed.", err=True)
+
+
+@main.command()
+@_database
+@_json
+def migrate(database: str, as_json: bool) -> None:
+    """Bring the database to this version's schema."""
+    from rescind.store.migrate import engine_for
+    from rescind.store.migrate import migrate as bring
+
+    before, after = bring(engine_for(database))
+    if as_json:
+        click.echo(json.dumps({"before": before, "after": after}))
+    else:
+        click.echo(f"Schema version {before} → {after}." if before != after else f"Schema version {after} already.")
+
+
+@main.command()
+@_database
+@_json
+def verify(database: str, as_json: bool) -> None:
+    """Replay the log, compare it with the tables, and say where they part. Exits with 1 if they do."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from rescind.settings import Settings
+    from rescind.store.verify import verify as replay
+
+    node = _open(Settings(database=database))
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as bar:
+        task = bar.add_task("Replaying the log", total=None)
+        report = replay(node.store, lambda done, total: bar.update(task, completed=done, total=total))
+    if as_json:
+        click.echo(json.dumps({"verified": not report.difference_count, **asdict(report)}))
+    else:
+        for difference in report.differences:
+            click.secho(difference, fg="red")
+        counted = f"{report.revision} changes, {report.objects} objects, {report.intervals} intervals"
+        if report.difference_count:
+            click.secho(f"{report.difference_count} differences in {counted}.", fg="red", bold=True)
+        else:
+            click.secho(f"The log proves the tables: {counted}.", fg="green", bold=True)
+            click.echo(f"Digest of revision {report.revision}: {report.digest}")
+    sys.exit(1 if report.difference_count else 0)
+
+
+@main.command()
+@_database
+@click.option(
+    "--accept-loss", is_flag=True, required=True, help="The log is shorter than what was seen, and that is so."
+)
+@_json
+def recover(database: str, accept_loss: bool, as_json: bool) -> None:
+    """Let nodes answer again after the database was restored from a backup."""
+    from uuid_utils import uuid7
+
+    from rescind.settings import Settings
+
+    assert accept_loss
+    change = _open(Settings(database=database)).service.accept_loss(str(uuid7()))
+    if as_json:
+        click.echo(json.dumps({"revision": change.revision, "digest": change.digest}))
+    else:
+        click.echo(f"Accepted: the log goes on from revision {change.revision}. Running nodes follow by themselves.")
+
+
+@main.group()
+def root() -> None:
+    """See who owns each organization, hand ownership on, make a root a new key."""
+
+
+@root.command("show")
+@_database
+@_json
+def root_show(database: str, as_json: bool) -> None:
+    """List the organizations with their roots."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rescind.settings import Settings
+    from rescind.usecases import platform
+
+    ownerships = _open(Settings(database=database)).service.inspect(platform.ownerships).result
+    rows = [
+        {
+            "organization": owned.organization.organization.id,
+            "name": owned.organization.name,
+            "root": user.user.id,
+            "email": user.email,
+        }
+        for owned in ownerships
+        for user in owned.roots
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    table = Table("Organization", "Name", "Root", "E-mail")
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)
+
+
+@root.command("transfer")
+@_database
+@click.argument("organization")
+@click.argument("user")
+@_json
+def root_transfer(database: str, organization: str, user: str, as_json: bool) -> None:
+    """Make the member USER the one root of ORGANIZATION (both by id)."""
+    from uuid_utils import uuid7
+
+    from rescind.settings import Settings
+    from rescind.usecases import platform
+
+    service = _open(Settings(database=database)).service
+    answer = _refused(
+        lambda: service.operate("root", str(uuid7()), platform.transfer_root, organization=organization, user=user)
+    )
+    if as_json:
+        click.echo(json.dumps({"revision": answer.moment.revision, "changed": answer.change is not None}))
+    else:
+        click.echo(f"{user} is root from revision {answer.moment.revision} on.")
+
+
+@root.command("key")
+@_database
+@click.argument("organization")
+@click.argument("user")
+@_json
+def root_key(database: str, organization: str, user: str, as_json: bool) -> None:
+    """Make a new API key for USER, who is root of ORGANIZATION (both by id), and show it once."""
+    from uuid_utils import uuid7
+
+    from rescind.settings import Settings
+    from rescind.usecases import platform
+
+    settings = Settings(database=database)
+    service = _open(settings).service
+    answer = _refused(
+        lambda: service.operate("root", str(uuid7()), platform.new_root_key, organization=organization, user=user)
+    )
+    if as_json:
+        click.echo(json.dumps({"id": answer.result.id, "api_key": answer.result.secret}))
+    else:
+        _hand_out(answer.result, settings)
+
+
+def _open(settings: "Settings", *, migrate_empty: bool = False) -> "Node":
+    """A node on the database, which must have this version's schema; an empty one may be given it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from rescind.app import build
+    from rescind.store.contract import SCHEMA_VERSION
+    from rescind.store.migrate import engine_for, migrate, schema_version
+
+    try:
+        engine = engine_for(settings.database)
+        found = schema_version(engine)
+        if found == 0 and migrate_empty:
+            found = migrate(engine)[1]
+    except (ValueError, SQLAlchemyError) as error:
+        # The driver's own words, without the statement and without the password in the address.
+        raise click.ClickException(f"cannot open the database: {getattr(error, 'orig', None) or error}") from None
+    engine.pool.dispose()
+    if found == 0:
+        raise click.ClickException("the database is empty: `rescind init` or `rescind serve` initialises it")
+    if found < SCHEMA_VERSION:
+        raise click.ClickException(f"schema version {found} is older than this program's: run `rescind migrate`")
+    if found > SCHEMA_VERSION:
+        raise click.ClickException(f"schema version {found} is newer than this program: install a newer one")
+    return build(settings)
+
+
+def _initialise(
+    node: "Node",
+    settings: "Settings",
+    email: str,
+    password: str | None,
+    api_key: str | None,
+    *,
+    quiet: bool = False,
+) -> "NewKey | None":
+    """Fill the database if it never was, and let the operator have the first key once."""
+    import secrets
+
+    from uuid_utils import uuid7
+
+    from rescind.usecases.platform import FirstRoot, initialise
+
+    if node.store.head().revision:
+        return None
+    first = FirstRoot(email, password or secrets.token_urlsafe(16), api_key or None)
+    made: NewKey | None = _refused(lambda: node.service.operate("init", str(uuid7()), initialise, first)).result
+    if made is not None and not api_key and not quiet:
+        _hand_out(made, settings)
+    return made
+
+
+def _hand_out(key: "NewKey", settings: "Settings") -> None:
+    """Show a key to whoever sits at the terminal; without one, write it to a file that the owner alone can read."""
+    if sys.stderr.isatty():
+        click.secho(f"API key of root, shown this once: {key.secret}", fg="yellow", err=True)
+        return
+    from rescind.certificates import write_secret
+
+    prefix = "sqlite:///"
+    folder = Path(settings.database.removeprefix(prefix)).parent if settings.database.startswith(prefix) else Path()
+    file = folder / "rescind-root-key"
+    write_secret(file, f"{key.secret}\n".encode())
+    click.echo(f"API key of root, in a file for you alone: {file.resolve()}", err=True)
+
+
+def _refused(do: Callable[[], Any]) -> Any:
+    """What `do` returns; a refusal becomes one line and exit code 1."""
+    from rescind.model.errors import Refusal
+
+    try:
+        return do()
+    except Refusal as refusal:
+        raise click.ClickException(refusal.message) from None

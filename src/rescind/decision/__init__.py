@@ -1,0 +1,1 @@
+"""Who may do what: pure functions of values. No I/O, no clock; may import `model` alone."""

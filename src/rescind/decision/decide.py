@@ -1,0 +1,117 @@
+"""The decision: state first, then root, then explicit deny, then allow; otherwise deny."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rescind.decision.conditions import holds
+from rescind.decision.match import matches, matches_resource
+from rescind.decision.snapshot import Path, Snapshot
+from rescind.model.conditions import Effect
+from rescind.model.documents import Statement
+from rescind.model.facts import FactKind
+from rescind.model.objects import PLATFORM
+
+
+class Reason(StrEnum):
+    """Why a decision fell, in the order in which they are looked at."""
+
+    ACCOUNT_ENDED = "account_ended"
+    ACCOUNT_BLOCKED = "account_blocked"
+    ORGANIZATION_ENDED = "organization_ended"
+    NOT_A_MEMBER = "not_a_member"
+    SUSPENDED = "suspended"
+    ROOT = "root"
+    EXPLICIT_DENY = "explicit_deny"
+    ALLOWED = "allowed"
+    IMPLICIT_DENY = "implicit_deny"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """May the principal do `action` to the resource? `resource_id` is empty for a call without a target.
+
+    `attributes` are what conditions read: nested JSON under `subject`, `resource`, `action` and `context`.
+    """
+
+    action: str
+    resource_type: str
+    resource_id: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One statement that decided (the policy's key, the statement's index from 0) and one path to it."""
+
+    policy: int
+    statement: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer with its reasons. Asking again at `revision` and `instant` gives the same."""
+
+    allowed: bool
+    reason: Reason
+    because: tuple[Ground, ...]
+    revision: int
+    instant: int
+
+
+def decide(request: AccessRequest, snapshot: Snapshot) -> Decision:
+    """Decide one request. `because` holds every deciding statement with every path to it."""
+    state = _state(snapshot)
+    if state is not None:
+        return _decision(snapshot, state is Reason.ROOT, state)
+    grounds: dict[Effect, list[Ground]] = {Effect.DENY: [], Effect.ALLOW: []}
+    for reach in snapshot.reaches:
+        for index, statement in enumerate(snapshot.statements(reach.policy)):
+            if _applies(statement, request):
+                grounds[statement.effect].append(Ground(reach.policy, index, reach.path))
+    if grounds[Effect.DENY]:
+        return _decision(snapshot, False, Reason.EXPLICIT_DENY, grounds[Effect.DENY])
+    if grounds[Effect.ALLOW]:
+        return _decision(snapshot, True, Reason.ALLOWED, grounds[Effect.ALLOW])
+    return _decision(snapshot, False, Reason.IMPLICIT_DENY)
+
+
+def is_root(snapshot: Snapshot) -> bool:
+    """Whether the principal is the organization's root, and in a state that lets a root act."""
+    return _state(snapshot) is Reason.ROOT
+
+
+def _state(snapshot: Snapshot) -> Reason | None:
+    """The reason that lies in states and root ownership, or None if statements decide."""
+    principal = snapshot.principal
+    if not snapshot.exists(principal.user):
+        return Reason.ACCOUNT_ENDED
+    if snapshot.held(principal.user, FactKind.BLOCK):
+        return Reason.ACCOUNT_BLOCKED
+    if principal.organization == PLATFORM:
+        return None
+    if not snapshot.exists(principal.organization):
+        return Reason.ORGANIZATION_ENDED
+    if not snapshot.exists(principal.membership):
+        return Reason.NOT_A_MEMBER
+    if snapshot.held(principal.membership, FactKind.SUSPENSION):
+        return Reason.SUSPENDED
+    if snapshot.held(principal.membership, FactKind.ROOT):
+        return Reason.ROOT
+    return None
+
+
+def _applies(statement: Statement, request: AccessRequest) -> bool:
+    return (
+        any(matches(pattern, request.action) for pattern in statement.actions)
+        and any(
+            matches_resource(pattern, request.resource_type, request.resource_id) for pattern in statement.resources
+        )
+        and (statement.condition is None or holds(statement.condition, request.attributes, effect=statement.effect))
+    )
+
+
+def _decision(snapshot: Snapshot, allowed: bool, reason: Reason, because: list[Ground] | None = None) -> Decision:
+    return Decision(allowed, reason, tuple(because or ()), snapshot.revision, snapshot.instant)

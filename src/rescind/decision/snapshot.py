@@ -1,0 +1,132 @@
+"""A snapshot: everything that bears on one principal in one scope, at one revision and instant, and its paths."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from json import loads
+
+from rescind.model.documents import Statement, statements_of
+from rescind.model.facts import Fact, FactKind
+from rescind.model.objects import PLATFORM
+
+_LEADS_ON = frozenset(
+    {
+        FactKind.EXISTENCE,
+        FactKind.GROUP_MEMBERSHIP,
+        FactKind.ROLE_ATTACHMENT,
+        FactKind.POLICY_ATTACHMENT,
+        FactKind.PERMISSION_GRANT,
+    }
+)
+_ENDS_IN_DOCUMENT = (FactKind.POLICY_ATTACHMENT, FactKind.PERMISSION_GRANT)
+
+Path = tuple[Fact, ...]
+"""The chain of live facts from a principal to a policy or permission, nearest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, and in which scope, by keys. In an organization rights hang on the membership, outside on the user."""
+
+    user: int
+    organization: int = PLATFORM
+    membership: int = PLATFORM
+
+    @property
+    def holder(self) -> int:
+        """The key of what assignments hang on."""
+        return self.membership if self.organization else self.user
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One way by which one policy or permission, by key, reaches the principal."""
+
+    policy: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The facts of everything on the way from `principal` to a statement, by holder, live at `revision`.
+
+    Facts that time has ended at `instant` (microseconds since 1970) may be among them and count for nothing.
+    """
+
+    principal: Principal
+    revision: int
+    instant: int
+    facts: Mapping[int, Collection[Fact]]
+
+    def held(self, holder: int, *kinds: FactKind) -> list[Fact]:
+        """The facts of those kinds that count now, in a fixed order."""
+        found = [fact for fact in self.facts.get(holder, ()) if fact.kind in kinds and fact.alive(self.instant)]
+        return sorted(found, key=lambda fact: fact.place)
+
+    def exists(self, key: int) -> bool:
+        """Whether the object lives."""
+        return bool(self.held(key, FactKind.EXISTENCE))
+
+    @cached_property
+    def reaches(self) -> list[Reach]:
+        """Every policy and permission that reaches the principal, once for every path."""
+        return list(self._walk())
+
+    def statements(self, policy: int) -> tuple[Statement, ...]:
+        """The statements of a policy or permission."""
+        return tuple(
+            statement
+            for document in self.held(policy, FactKind.DOCUMENT)
+            for statement in statements_of(document.value or "")
+        )
+
+    def from_holder(self, holder: int, scope: int, path: Path = ()) -> Iterator[Reach]:
+        """What reaches a membership, user or group by what is attached to it in `scope`, and not by its groups."""
+        for fact in self._edges(holder, *_ENDS_IN_DOCUMENT):
+            if fact.scope == scope:
+                yield Reach(fact.thing, (*path, fact))
+        for fact in self._edges(holder, FactKind.ROLE_ATTACHMENT):
+            if fact.scope == scope and self.assignable(fact.thing):
+                yield from self.from_role(fact.thing, (*path, fact))
+
+    def from_role(self, role: int, path: Path = ()) -> Iterator[Reach]:
+        """What a role holds."""
+        for fact in self._edges(role, *_ENDS_IN_DOCUMENT):
+            yield Reach(fact.thing, (*path, fact))
+
+    def assignable(self, role: int) -> bool:
+        """Whether the role gives its rights by attachment; an assumable one gives nothing until it is assumed."""
+        return any(
+            loads(fact.value or "")["role_type"] == "assignable" for fact in self.held(role, FactKind.ROLE_DEFINITION)
+        )
+
+    def _walk(self) -> Iterator[Reach]:
+        holder, scope = self.principal.holder, self.principal.organization
+        if not self.exists(holder):
+            return
+        yield from self.from_holder(holder, scope)
+        for fact in self._edges(holder, FactKind.GROUP_MEMBERSHIP):
+            yield from self.from_holder(fact.thing, scope, (fact,))
+
+    def _edges(self, holder: int, *kinds: FactKind) -> list[Fact]:
+        """An edge counts while both ends exist; the holder's end was seen to exist on the way here."""
+        return [fact for fact in self.held(holder, *kinds) if self.exists(fact.thing)]
+
+
+def gather(seeds: Iterable[int], fetch: Callable[[Collection[int]], Iterable[Fact]]) -> dict[int, list[Fact]]:
+    """Collect the facts of `seeds` and of everything that they lead to, by holder.
+
+    An API key leads to its membership, a membership to its user and organization, and edges to their things.
+    `fetch` is asked at most six times, each time for the facts of a set of keys not asked for before.
+    """
+    facts: dict[int, list[Fact]] = {}
+    frontier = set(seeds)
+    while frontier:
+        facts.update((key, []) for key in frontier)
+        led_to = set()
+        for fact in fetch(frontier):
+            facts[fact.holder].append(fact)
+            if fact.kind in _LEADS_ON:
+                led_to |= {fact.thing, fact.scope}
+        frontier = led_to - facts.keys() - {PLATFORM}
+    return facts

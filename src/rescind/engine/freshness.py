@@ -1,0 +1,116 @@
+"""Freshness: no answer from before the request arrived, and none from a log that went back.
+
+A request asks for the moment at which it may be answered. The head is read after the request asked; requests that
+wait at that moment share one read. Nothing is remembered by time.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from rescind.model.changes import Change
+from rescind.model.errors import Unavailable
+from rescind.store.contract import SCHEMA_VERSION, Head, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The revision and the instant (microseconds since 1970) that an answer is true for."""
+
+    revision: int
+    instant: int
+
+
+class Freshness:
+    """What this node knows of the log's end. Safe for any number of threads."""
+
+    def __init__(self, store: Store, observe_seconds: Callable[[float], None] = lambda _: None) -> None:
+        self._store = store
+        self._observe_seconds = observe_seconds
+        self._known: Head | None = None
+        self._instant = 0
+        self._turn = threading.Condition()
+        self._reads_begun = 0
+        self._reads_ended = 0
+        self._reading = False
+        self._outcome: Moment | Unavailable = Unavailable("nothing was read yet")
+
+    @property
+    def known(self) -> Head | None:
+        """The newest head that this node has seen."""
+        return self._known
+
+    def now(self) -> Moment:
+        """Read the head by a read that begins after this call. Raises `Unavailable`."""
+        began = perf_counter()
+        with self._turn:
+            # A read that is under way was sent before this request came: it must be the next one.
+            wanted = self._reads_begun + 1
+            while self._reads_ended < wanted:
+                if self._reading:
+                    self._turn.wait()
+                else:
+                    self._lead()
+            outcome = self._outcome
+        self._observe_seconds(perf_counter() - began)
+        if isinstance(outcome, Unavailable):
+            raise Unavailable(outcome.message)
+        return outcome
+
+    def accept(self, head: Head, known: Head | None) -> Moment:
+        """Take a head for the end of the log, or raise `Unavailable` if it cannot follow what was known.
+
+        `head` must have been read with `known`, which was known before that read was sent.
+        """
+        with self._turn:
+            return self._accept(head, known)
+
+    def written(self, head: Head, change: Change) -> None:
+        """Note that this node's write came after `head`."""
+        with self._turn:
+            self._note(replace(head, revision=change.revision, digest=change.digest, time=change.time))
+
+    def _lead(self) -> None:
+        """Read for all who wait. Called with the turn held, which is given up while the database answers."""
+        known = self._known
+        self._reading = True
+        self._reads_begun += 1
+        self._outcome = Unavailable("the head could not be read")
+        self._turn.release()
+        try:
+            head = self._store.head(known.revision if known else 0)
+        finally:
+            self._turn.acquire()
+            self._reading = False
+            self._reads_ended = self._reads_begun
+            self._turn.notify_all()
+        try:
+            self._outcome = self._accept(head, known)
+        except Unavailable as refusal:
+            self._outcome = refusal
+
+    def _accept(self, head: Head, known: Head | None) -> Moment:
+        if head.schema_version != SCHEMA_VERSION:
+            raise Unavailable("the database has the schema of another version")
+        if head.is_replica:
+            raise Unavailable("the database is a replica, which may lag behind")
+        if known is not None and not _follows(head, known):
+            raise Unavailable("the log went back: an operator must run `rescind recover --accept-loss`")
+        self._note(head)
+        self._instant = max(self._instant, head.clock, head.time)
+        return Moment(head.revision, self._instant)
+
+    def _note(self, head: Head) -> None:
+        # Another thread may have seen a later head while this one was being read.
+        if self._known is None or (head.epoch, head.revision) > (self._known.epoch, self._known.revision):
+            self._known = head
+
+
+def _follows(head: Head, known: Head) -> bool:
+    """Whether the log that ends in `head` contains what was known; a later epoch is an operator's word for it."""
+    if head.database != known.database:
+        return False
+    if head.epoch != known.epoch:
+        return head.epoch > known.epoch
+    return known.revision == 0 or head.known_digest == known.digest

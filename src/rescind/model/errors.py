@@ -1,0 +1,59 @@
+"""Every way the core can refuse, as one tree.
+
+    Refusal
+    ├── Invalid            the request cannot mean anything: wrong shape, value, limit, combination
+    ├── Unauthenticated    no credential, or one that is unknown, ended or expired
+    ├── Forbidden          authenticated, but the right is missing or the rule of the house says no
+    ├── NotFound           unknown id, or an id of another organization; `what` says of what kind
+    ├── Gone               the revision asked for lies before the horizon
+    └── Unavailable        the node cannot prove that its answer is fresh, or the lock was not to be had
+
+A refusal carries fields and knows no HTTP; each face maps the tree to its own words. Messages are in lower
+case, without a final period, with the user's own words in backticks; never a secret among them.
+"""
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of ours
+    """The core says no. `message` may be shown to the person who asked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Invalid(Refusal):
+    """The request cannot mean anything; nothing was written."""
+
+
+class Unauthenticated(Refusal):
+    """The credential is missing, unknown, ended or expired. The message never says which."""
+
+
+class Forbidden(Refusal):
+    """The actor may not do this; nothing was written."""
+
+
+class NotFound(Refusal):
+    """There is no such thing for this actor. Another organization's objects are not found.
+
+    `what` is the label of an object's kind, or `change`.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} not found")
+        self.what = what
+
+
+class Gone(Refusal):
+    """History before the horizon was compacted away."""
+
+
+class Unavailable(Refusal):
+    """Nothing can be promised now; try again.
+
+    `outcome_unknown` is true only when a commit was sent and its fate cannot be read.
+    """
+
+    def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
+        super().__init__(message)
+        self.outcome_unknown = outcome_unknown

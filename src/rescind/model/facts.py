@@ -1,0 +1,86 @@
+"""Facts: everything that a decision reads, each true for an interval of revisions."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from rescind.model.objects import PLATFORM
+
+
+class FactKind(IntEnum):
+    """What a fact says of its holder. The numbers are stored: never change one, never use one again.
+
+    | kind              | holder                         | thing        | scope        | value      |
+    |-------------------|--------------------------------|--------------|--------------|------------|
+    | existence         | any object                     |              |              |            |
+    |                   | membership                     | user         | organization |            |
+    |                   | api key                        | membership   | organization |            |
+    | root              | membership                     | organization | organization |            |
+    | suspension        | membership                     |              | organization |            |
+    | block             | user                           |              |              |            |
+    | api_access        | membership                     |              | organization |            |
+    | home              | user                           | organization |              |            |
+    | group_membership  | membership                     | group        | organization |            |
+    | role_attachment   | membership, group, user        | role         | the scope    |            |
+    | policy_attachment | membership, group, user        | policy       | the scope    |            |
+    |                   | role                           | policy       | role's owner |            |
+    | permission_grant  | membership, group, user        | permission   | the scope    |            |
+    |                   | role                           | permission   | role's owner |            |
+    | document          | policy, permission             |              |              | a document |
+    | role_definition   | role                           |              |              | JSON       |
+    """
+
+    EXISTENCE = 1
+    ROOT = 2
+    SUSPENSION = 3
+    BLOCK = 4
+    API_ACCESS = 5
+    HOME = 6
+    GROUP_MEMBERSHIP = 7
+    ROLE_ATTACHMENT = 8
+    POLICY_ATTACHMENT = 9
+    PERMISSION_GRANT = 10
+    DOCUMENT = 11
+    ROLE_DEFINITION = 12
+
+    @property
+    def label(self) -> str:
+        """The name of the kind in the log: `role_attachment`."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One statement of what is so, by keys. At most one live fact has the same kind, holder, thing and scope.
+
+    `thing` and `scope` are `PLATFORM` where the kind has none. `value` is text (JSON) where the kind has one.
+    From the instant `expires_at` (microseconds since 1970) the fact is dead, with no sweep.
+    """
+
+    kind: FactKind
+    holder: int
+    thing: int = PLATFORM
+    scope: int = PLATFORM
+    value: str | None = None
+    expires_at: int | None = None
+
+    def alive(self, instant: int) -> bool:
+        """Whether time has not ended the fact at `instant`."""
+        return self.expires_at is None or self.expires_at > instant
+
+    @property
+    def place(self) -> tuple[FactKind, int, int, int]:
+        """What only one live fact may occupy."""
+        return self.kind, self.holder, self.thing, self.scope
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A stored fact with the revisions for which it holds: from `revision_from`, up to but without `revision_to`.
+
+    Intervals are never rewritten; ending one sets `revision_to` once.
+    """
+
+    key: int
+    fact: Fact
+    revision_from: int
+    revision_to: int | None = None

@@ -1,0 +1,31 @@
+"""Settings: read once at start, one frozen value, the same from options and from `RESCIND_…` variables."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+_HANDED_OVER = "RESCIND_SETTINGS"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one node runs. `trusted_proxies` are the addresses whose `X-Forwarded-For` is believed."""
+
+    database: str = "sqlite:///rescind.db"
+    host: str = "127.0.0.1"
+    port: int = 8480
+    public_url: str = ""
+    workers: int = 1
+    tls_cert: str = ""
+    tls_key: str = ""
+    trusted_proxies: str = ""
+    faithful_grants: bool = False
+
+    def hand_over(self) -> None:
+        """Leave the settings where the worker processes of this one find them."""
+        os.environ[_HANDED_OVER] = json.dumps(asdict(self))
+
+    @staticmethod
+    def handed_over() -> "Settings":
+        """The settings of the process that started this one."""
+        return Settings(**json.loads(os.environ[_HANDED_OVER]))

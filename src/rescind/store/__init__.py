@@ -1,0 +1,1 @@
+"""Where it is kept: one contract, one schema, one SQL, two databases."""

@@ -1,0 +1,188 @@
+"""The store's promises. Both databases keep every one of them; `tests/store/test_contract.py` has a test for each.
+
+Revisions are integers from 1; instants and times are microseconds since 1970, UTC; objects are named by key.
+"""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from rescind.model.changes import Change, Origin, Plan
+from rescind.model.facts import FactKind, Interval
+from rescind.model.objects import Object, ObjectKind
+
+PAGE_SIZE_MAX = 500
+SCHEMA_VERSION = 1
+"""The schema that this program writes and reads; the head row says which one a database has."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the log, with what a node needs to know whether it may trust it.
+
+    `clock` is the database's (SQLite: the host's) at the moment of reading. `known_digest` is the digest of the
+    change at the revision that the reader said it knew, None if the log has no such change. `epoch` rises when an
+    operator accepts a loss. `database` is a random name given once.
+    """
+
+    revision: int
+    digest: str
+    time: int
+    epoch: int
+    horizon: int
+    schema_version: int
+    clock: int
+    is_replica: bool
+    database: str
+    known_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a list is wanted: up to `limit` items after, or before, an item's place in the list."""
+
+    limit: int = 100
+    after: int | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Part of a list. `total` counts the whole list; `before` and `after` are where its neighbours begin, if any."""
+
+    items: Sequence[Item]
+    total: int
+    before: int | None
+    after: int | None
+
+
+class Reader(Protocol):
+    """What is so at one revision.
+
+    Everything but profiles and credentials must be as of `revision`, whatever is written meanwhile; profiles and
+    credentials are as they are now.
+    """
+
+    @property
+    def revision(self) -> int:
+        """The revision that is read."""
+
+    @property
+    def instant(self) -> int:
+        """The instant by which lists judge what time has ended."""
+
+    def intervals(self, holders: Collection[int], *kinds: FactKind) -> list[Interval]:
+        """The intervals of those holders (and kinds, if named) that hold at the revision, expired ones included."""
+
+    def intervals_on(self, things: Collection[int], *kinds: FactKind) -> list[Interval]:
+        """The same by the fact's thing."""
+
+    def objects(self, keys: Collection[int]) -> dict[int, Object]:
+        """The objects with those keys, ended ones included."""
+
+    def find_object(self, kind: ObjectKind, identifier: str) -> Object | None:
+        """The object of that kind and id, ended or not."""
+
+    def ended(self, key: int) -> tuple[int, int] | None:
+        """The revision and the time at which an object that does not exist now last ended; None if it exists."""
+
+    def profiles(self, keys: Collection[int]) -> dict[int, dict[str, str]]:
+        """The profile fields of those objects; every key is in the answer."""
+
+    def profile_times(self, keys: Collection[int]) -> dict[int, int]:
+        """When a profile field of those objects last changed."""
+
+    def find_user(self, email: str) -> Object | None:
+        """The living user with that e-mail address, whatever the case of its letters."""
+
+    def find_credential(self, kind: str, verifier: str) -> int | None:
+        """The key of the object that has that verifier."""
+
+    def password(self, user: int) -> str | None:
+        """The verifier of that user's password."""
+
+    def page_objects(
+        self, kind: ObjectKind, owners: Collection[int], window: Window, *, with_fact: FactKind | None = None
+    ) -> Page[Object]:
+        """Living objects by age, oldest first; with `with_fact`, those that hold a fact of that kind."""
+
+    def living(self, kind: ObjectKind) -> list[Object]:
+        """Every living object of a kind, by age."""
+
+    def page_living(self, keys: Collection[int], window: Window) -> Page[Object]:
+        """Those of the objects with those keys that exist, by age."""
+
+    def find_members(self, organization: int, name: str) -> list[Object]:
+        """The users who are living members of the organization and have that name, two at most."""
+
+    def page_edges_of(
+        self, holder: int, kind: FactKind, things: ObjectKind, scope: int, window: Window
+    ) -> Page[Interval]:
+        """Edges of one kind from a holder to things of one kind, oldest first.
+
+        Those that time has not ended and whose thing exists.
+        """
+
+    def page_edges_to(
+        self, thing: int, kind: FactKind, holders: ObjectKind, scope: int, window: Window
+    ) -> Page[Interval]:
+        """The same to one thing, whose holder exists."""
+
+    def change(self, revision: int, organization: int) -> Change | None:
+        """One entry of the log, if it is of that scope."""
+
+    def page_changes(self, organization: int, window: Window) -> Page[Change]:
+        """The entries of one scope, oldest first."""
+
+    def origins(self, revisions: Collection[int]) -> dict[int, tuple[int, str]]:
+        """Time and actor of those changes."""
+
+
+class Writer(Protocol):
+    """The one open writing transaction. Nobody else writes until it ends."""
+
+    @property
+    def head(self) -> Head:
+        """The head before this write, read after the lock was taken, and the clock then."""
+
+    def reader(self, instant: int) -> Reader:
+        """What is so at that head."""
+
+    def accept_loss(self) -> None:
+        """Raise the head's epoch together with the commit that follows."""
+
+    @property
+    def next_key(self) -> int:
+        """The key of the first object that this write may create; the others follow by ones."""
+
+    def commit(self, plan: Plan, origin: Origin) -> Change:
+        """Write the plan with its change as the next revision, and return when it is durable.
+
+        Must be all or nothing. When the connection is lost while committing, the log is asked: the change is
+        returned if it is there; else `Unavailable`, with `outcome_unknown` if the log cannot be asked.
+        """
+
+
+class Store(Protocol):
+    """A database with the schema of this version."""
+
+    def head(self, known: int = 0) -> Head:
+        """Read the head, and the digest at revision `known`.
+
+        One statement, on a connection that does nothing else. Raises `Unavailable`.
+        """
+
+    def reading(self, revision: int, instant: int) -> AbstractContextManager[Reader]:
+        """Read as of a revision. Raises `Gone` if it lies before the horizon, and `Unavailable`."""
+
+    def writing(self, known: int = 0) -> AbstractContextManager[Writer]:
+        """Take the write lock, waiting at most 5 s for it, and read the head as `head` does.
+
+        Without a commit nothing is written and no revision is spent. Raises `Unavailable`.
+        """
+
+    def close(self) -> None:
+        """Give back every connection."""

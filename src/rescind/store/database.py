@@ -1,0 +1,500 @@
+"""The store's contract on either database. What differs between the two is behind `Engine`."""
+
+import re
+import secrets
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from hmac import compare_digest
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from rescind.model.changes import Change, Origin, Plan, body_of, chain, commitment
+from rescind.model.errors import Gone, Unavailable
+from rescind.model.facts import Fact, FactKind, Interval
+from rescind.model.objects import Object, ObjectKind
+from rescind.store import sql
+from rescind.store.contract import Head, Page, Window
+
+LOCK_SECONDS_MAX = 5.0
+_KEYS_MAX = 1000
+"""Keys in one statement: databases bound the number of parameters."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Engine(Protocol):
+    """One database, and what is its own.
+
+    `pool` gives connections on which every statement commits by itself until `begin` was called.
+    """
+
+    pool: sa.Engine
+    clock: sa.ColumnElement[Any]
+    is_replica: sa.ColumnElement[Any]
+    connections_max: int
+
+    def begin(self, connection: sa.Connection, lock_milliseconds_max: int) -> None:
+        """Begin a transaction whose first write waits that long for the lock."""
+
+    def begin_snapshot(self, connection: sa.Connection) -> None:
+        """Begin a transaction that sees one state of the database and writes nothing."""
+
+
+class Database:
+    """A database with this version's schema, as `contract.Store`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._read_head = sql.read_head(engine.clock, engine.is_replica)
+        self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
+        self._head_connection: sa.Connection | None = None
+        self._head_lock = threading.Lock()
+        # One writer at a time per process: the databases' own queues are not fair, and each place in them costs
+        # a connection.
+        self._write_lock = threading.Lock()
+        self._newest_revision = 0
+
+    def head(self, known: int = 0) -> Head:
+        """See `contract.Store.head`."""
+        with self._head_lock, _unavailable_on_failure():
+            try:
+                if self._head_connection is None:
+                    self._head_connection = self.engine.pool.connect()
+                row = self._head_connection.execute(self._read_head, {"known": known}).one()
+            except DBAPIError:
+                if self._head_connection is not None:
+                    self._head_connection.invalidate()
+                    self._head_connection.close()
+                    self._head_connection = None
+                raise
+        self._newest_revision = max(self._newest_revision, row.revision)
+        return _head(row)
+
+    @contextmanager
+    def reading(self, revision: int, instant: int) -> Iterator["DatabaseReader"]:
+        """See `contract.Store.reading`."""
+        with _unavailable_on_failure(), self.engine.pool.connect() as connection:
+            # Only what is older than what this node has seen can lie before the horizon.
+            if revision < self._newest_revision:
+                horizon = connection.execute(sql.HORIZON).scalar_one()
+                if revision < horizon:
+                    raise Gone(f"history before revision {horizon} was compacted")
+            yield DatabaseReader(connection, revision, instant)
+
+    @contextmanager
+    def writing(self, known: int = 0) -> Iterator["DatabaseWriter"]:
+        """See `contract.Store.writing`."""
+        deadline = time.monotonic() + LOCK_SECONDS_MAX
+        if not self._write_lock.acquire(timeout=LOCK_SECONDS_MAX):
+            raise Unavailable("another write did not end in time")
+        try:
+            with _unavailable_on_failure(), self.engine.pool.connect() as connection:
+                self.engine.begin(connection, max(1, int((deadline - time.monotonic()) * 1000)))
+                try:
+                    row = connection.execute(self._lock_head, {"known": known}).one()
+                    head = _head(row)
+                    yield DatabaseWriter(self, connection, replace(head, revision=head.revision - 1), row.last_key + 1)
+                finally:
+                    # After a commit there is nothing to roll back, and this says nothing to the database.
+                    connection.rollback()
+        finally:
+            self._write_lock.release()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A connection that sees one state of the database and writes nothing, for reading all of it."""
+        with _unavailable_on_failure(), self.engine.pool.connect() as connection:
+            self.engine.begin_snapshot(connection)
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    def change_of_request(self, request_id: str) -> Change | None:
+        """The change that a request made. Waits for a commit of it that is still under way."""
+        with self.engine.pool.connect() as connection:
+            self.engine.begin(connection, int(LOCK_SECONDS_MAX * 1000))
+            try:
+                connection.execute(self._lock_head, {"known": 0})
+                row = connection.execute(sql.CHANGE_OF_REQUEST, {"request": request_id}).one_or_none()
+            finally:
+                connection.rollback()
+        return _change(row) if row else None
+
+    def close(self) -> None:
+        """See `contract.Store.close`."""
+        with self._head_lock:
+            if self._head_connection is not None:
+                self._head_connection.close()
+                self._head_connection = None
+        self.engine.pool.dispose()
+
+
+class DatabaseReader:
+    """See `contract.Reader`."""
+
+    def __init__(self, connection: sa.Connection, revision: int, instant: int) -> None:
+        self._connection = connection
+        self._as_of = {"revision": revision, "instant": instant}
+        self.revision = revision
+        self.instant = instant
+
+    def intervals(self, holders: Collection[int], *kinds: FactKind) -> list[Interval]:
+        """See `contract.Reader.intervals`."""
+        found = [_interval(row) for row in self._by_keys(sql.INTERVALS_OF_HOLDERS, holders)]
+        return [interval for interval in found if interval.fact.kind in kinds] if kinds else found
+
+    def intervals_on(self, things: Collection[int], *kinds: FactKind) -> list[Interval]:
+        """See `contract.Reader.intervals_on`."""
+        wanted = {"kinds": [int(kind) for kind in kinds or FactKind]}
+        return [_interval(row) for row in self._by_keys(sql.INTERVALS_OF_THINGS, things, wanted)]
+
+    def objects(self, keys: Collection[int]) -> dict[int, Object]:
+        """See `contract.Reader.objects`."""
+        return {row.key: _object(row) for row in self._by_keys(sql.OBJECTS, keys)}
+
+    def find_object(self, kind: ObjectKind, identifier: str) -> Object | None:
+        """See `contract.Reader.find_object`."""
+        # One spelling only: a Deny on an id must not be passed by by another spelling of it.
+        if not _UUID.fullmatch(identifier):
+            return None
+        row = self._execute(sql.FIND_OBJECT, {"kind": int(kind), "id": identifier}).one_or_none()
+        return _object(row) if row else None
+
+    def ended(self, key: int) -> tuple[int, int] | None:
+        """See `contract.Reader.ended`."""
+        row = self._execute(sql.LAST_END, {"key": key}).one_or_none()
+        return (row.revision_to, row.time) if row else None
+
+    def profiles(self, keys: Collection[int]) -> dict[int, dict[str, str]]:
+        """See `contract.Reader.profiles`."""
+        found: dict[int, dict[str, str]] = {key: {} for key in keys}
+        for row in self._by_keys(sql.PROFILES, keys):
+            found[row.object][row.field] = row.value
+        return found
+
+    def profile_times(self, keys: Collection[int]) -> dict[int, int]:
+        """See `contract.Reader.profile_times`."""
+        return {row.object: row.changed_at for row in self._by_keys(sql.PROFILE_TIMES, keys)}
+
+    def find_user(self, email: str) -> Object | None:
+        """See `contract.Reader.find_user`."""
+        row = self._execute(sql.FIND_USER, {"email": email.casefold()}).one_or_none()
+        return _object(row) if row else None
+
+    def find_credential(self, kind: str, verifier: str) -> int | None:
+        """See `contract.Reader.find_credential`."""
+        row = self._execute(sql.FIND_CREDENTIAL, {"kind": kind, "verifier": verifier}).one_or_none()
+        return row.object if row and compare_digest(row.verifier, verifier) else None
+
+    def password(self, user: int) -> str | None:
+        """See `contract.Reader.password`."""
+        return self._execute(sql.PASSWORD, {"user": user}).scalar_one_or_none()
+
+    def page_objects(
+        self, kind: ObjectKind, owners: Collection[int], window: Window, *, with_fact: FactKind | None = None
+    ) -> Page[Object]:
+        """See `contract.Reader.page_objects`."""
+        page = self._page(sql.living_objects(with_fact), {"kind": int(kind), "owners": list(owners)}, window)
+        return Page([_object(row) for row in page.items], page.total, page.before, page.after)
+
+    def living(self, kind: ObjectKind) -> list[Object]:
+        """See `contract.Reader.living`."""
+        return [_object(row) for row in self._execute(sql.LIVING_OF_KIND, {"kind": int(kind)})]
+
+    def page_living(self, keys: Collection[int], window: Window) -> Page[Object]:
+        """See `contract.Reader.page_living`."""
+        page = self._page(sql.LIVING, {"keys": sorted(keys)}, window)
+        return Page([_object(row) for row in page.items], page.total, page.before, page.after)
+
+    def find_members(self, organization: int, name: str) -> list[Object]:
+        """See `contract.Reader.find_members`."""
+        return [_object(row) for row in self._execute(sql.MEMBERS_NAMED, {"organization": organization, "name": name})]
+
+    def page_edges_of(
+        self, holder: int, kind: FactKind, things: ObjectKind, scope: int, window: Window
+    ) -> Page[Interval]:
+        """See `contract.Reader.page_edges_of`."""
+        return self._page_edges(holder, kind, things, scope, window, of_holder=True)
+
+    def page_edges_to(
+        self, thing: int, kind: FactKind, holders: ObjectKind, scope: int, window: Window
+    ) -> Page[Interval]:
+        """See `contract.Reader.page_edges_to`."""
+        return self._page_edges(thing, kind, holders, scope, window, of_holder=False)
+
+    def change(self, revision: int, organization: int) -> Change | None:
+        """See `contract.Reader.change`."""
+        row = self._execute(sql.CHANGE, {"of_revision": revision, "organization": organization}).one_or_none()
+        return _change(row) if row else None
+
+    def page_changes(self, organization: int, window: Window) -> Page[Change]:
+        """See `contract.Reader.page_changes`."""
+        page = self._page(sql.CHANGES_OF_ORGANIZATION, {"organization": organization}, window)
+        return Page([_change(row) for row in page.items], page.total, page.before, page.after)
+
+    def origins(self, revisions: Collection[int]) -> dict[int, tuple[int, str]]:
+        """See `contract.Reader.origins`."""
+        return {row.revision: (row.time, row.actor) for row in self._by_keys(sql.ORIGINS, set(revisions))}
+
+    def _page_edges(
+        self, near: int, kind: FactKind, far: ObjectKind, scope: int, window: Window, *, of_holder: bool
+    ) -> Page[Interval]:
+        parameters = {"near": near, "kind": int(kind), "far_kind": int(far), "scope": scope}
+        page = self._page(sql.edges(of_holder=of_holder), parameters, window)
+        return Page([_interval(row) for row in page.items], page.total, page.before, page.after)
+
+    def _page(self, listing: sql.Listing, parameters: dict[str, Any], window: Window) -> Page[Any]:
+        """One window of rows whose first column is their place in the list."""
+        backward = window.before is not None
+        statement = listing.backward if backward else listing.onward
+        mark = window.before if backward else (window.after or 0)
+        # One more than wanted tells whether the list goes on.
+        rows = list(self._execute(statement, {**parameters, "mark": mark, "limit": window.limit + 1}))
+        goes_on = len(rows) > window.limit
+        rows = rows[: window.limit]
+        if backward:
+            rows.reverse()
+        before = goes_on if backward else window.after is not None
+        after = backward or goes_on
+        return Page(
+            rows,
+            self._execute(listing.total, parameters).scalar_one(),
+            rows[0][0] if rows and before else None,
+            rows[-1][0] if rows and after else None,
+        )
+
+    def _by_keys(
+        self, statement: sa.Executable, keys: Collection[int], parameters: Mapping[str, Any] | None = None
+    ) -> Iterator[sa.Row[Any]]:
+        wanted = sorted(keys)
+        for start in range(0, len(wanted), _KEYS_MAX):
+            chunk = wanted[start : start + _KEYS_MAX]
+            yield from self._execute(statement, {**(parameters or {}), "keys": chunk})
+
+    def _execute(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        return self._connection.execute(statement, {**self._as_of, **parameters})
+
+
+class DatabaseWriter:
+    """See `contract.Writer`."""
+
+    def __init__(self, database: Database, connection: sa.Connection, head: Head, next_key: int) -> None:
+        self._database = database
+        self._connection = connection
+        self.head = head
+        self.next_key = next_key
+
+    def reader(self, instant: int) -> DatabaseReader:
+        """See `contract.Writer.reader`."""
+        return DatabaseReader(self._connection, self.head.revision, instant)
+
+    def commit(self, plan: Plan, origin: Origin) -> Change:
+        """See `contract.Writer.commit`."""
+        change = self._write(plan, origin)
+        try:
+            self._connection.exec_driver_sql("COMMIT")
+        except DBAPIError as error:
+            return self._resolve(origin, error)
+        return change
+
+    def accept_loss(self) -> None:
+        """Raise the epoch with the write that follows."""
+        self._connection.execute(sql.ACCEPT_LOSS)
+
+    def _write(self, plan: Plan, origin: Origin) -> Change:
+        """Append the change and what it says to the open transaction."""
+        execute = self._connection.execute
+        revision = self.head.revision + 1
+        moment = max(self.head.clock, self.head.time + 1)
+        salts = {
+            **{(entry.object, entry.field): secrets.token_hex(16) for entry in plan.profile},
+            **{(entry.object, entry.kind): secrets.token_hex(16) for entry in plan.credentials},
+        }
+        body = body_of(
+            plan,
+            origin,
+            revision=revision,
+            time=moment,
+            ids=self._ids(plan, origin),
+            commitments={
+                **{
+                    (entry.object, entry.field): commitment(salts[entry.object, entry.field], entry.value)
+                    for entry in plan.profile
+                },
+                **{
+                    (entry.object, entry.kind): commitment(salts[entry.object, entry.kind], entry.verifier)
+                    for entry in plan.credentials
+                },
+            },
+        )
+        change = Change(revision, moment, body, chain(self.head.digest, body))
+        _insert(
+            execute,
+            sql.INSERT_OBJECT,
+            [
+                {
+                    "key": made.key,
+                    "id": made.id,
+                    "kind": int(made.kind),
+                    "owner": made.owner,
+                    "revision": revision,
+                    "created_at": moment,
+                }
+                for made in plan.created
+            ],
+        )
+        execute(
+            sql.INSERT_CHANGE,
+            {
+                "revision": revision,
+                "time": moment,
+                "organization": origin.organization,
+                "actor": origin.actor,
+                "request": origin.request_id,
+                "body": body,
+                "digest": change.digest,
+            },
+        )
+        for ended in plan.closed:
+            done = execute(sql.END_INTERVAL, {"interval": ended.key, "ended_at": revision})
+            assert done.rowcount == 1, "a plan ends intervals that live"
+        _insert(execute, sql.INSERT_INTERVAL, [{**_columns(fact), "revision_from": revision} for fact in plan.opened])
+        for entry in plan.profile:
+            execute(sql.DELETE_PROFILE, {"of_object": entry.object, "of_field": entry.field})
+        _insert(
+            execute,
+            sql.INSERT_PROFILE,
+            [
+                {"object": entry.object, "field": entry.field, "value": entry.value, "changed_at": moment}
+                for entry in plan.profile
+                if entry.value is not None
+            ],
+        )
+        _insert(
+            execute,
+            sql.INSERT_COMMITMENT,
+            [
+                {
+                    "revision": revision,
+                    "object": entry.object,
+                    "field": entry.field,
+                    "salt": salts[entry.object, entry.field],
+                    "value": entry.value,
+                }
+                for entry in plan.profile
+            ],
+        )
+        for credential in plan.credentials:
+            execute(sql.DELETE_CREDENTIAL, {"of_object": credential.object, "of_kind": credential.kind})
+        _insert(
+            execute,
+            sql.INSERT_CREDENTIAL,
+            [
+                {
+                    "object": entry.object,
+                    "kind": entry.kind,
+                    "verifier": entry.verifier,
+                    "salt": salts[entry.object, entry.kind],
+                    "changed_at": moment,
+                }
+                for entry in plan.credentials
+            ],
+        )
+        execute(
+            sql.ADVANCE_HEAD,
+            {
+                "new_digest": change.digest,
+                "new_time": moment,
+                "new_last_key": self.next_key - 1 + len(plan.created),
+            },
+        )
+        return change
+
+    def _ids(self, plan: Plan, origin: Origin) -> dict[int, str]:
+        """The id of every key that the plan names."""
+        facts = [*plan.opened, *(ended.fact for ended in plan.closed)]
+        keys = {key for fact in facts for key in (fact.holder, fact.thing, fact.scope)}
+        keys |= {made.owner for made in plan.created} | {origin.organization}
+        keys |= {entry.object for entry in plan.profile} | {entry.object for entry in plan.credentials}
+        ids = {made.key: made.id for made in plan.created}
+        known = self.reader(self.head.clock).objects(keys - ids.keys())
+        return ids | {key: found.id for key, found in known.items()}
+
+    def _resolve(self, origin: Origin, error: DBAPIError) -> Change:
+        """Ask the log for the fate of a commit whose answer did not come."""
+        try:
+            self._connection.invalidate()
+            change = self._database.change_of_request(origin.request_id)
+        except (DBAPIError, PoolTimeout) as failure:
+            raise Unavailable("the fate of this write is unknown", outcome_unknown=True) from failure
+        if change is None:
+            raise Unavailable("the write was lost; nothing was written") from error
+        return change
+
+
+def _insert(execute: Any, statement: sa.Insert, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        execute(statement, rows)
+
+
+def _head(row: sa.Row[Any]) -> Head:
+    return Head(
+        row.revision,
+        row.digest,
+        row.time,
+        row.epoch,
+        row.horizon,
+        row.schema_version,
+        row.clock,
+        bool(row.is_replica),
+        row.database,
+        row.known_digest,
+    )
+
+
+def _object(row: sa.Row[Any]) -> Object:
+    return Object(row.key, row.id, ObjectKind(row.kind), row.owner, row.created_at)
+
+
+def _interval(row: sa.Row[Any]) -> Interval:
+    return Interval(row.key, fact_of(row), row.revision_from, row.revision_to)
+
+
+def fact_of(row: sa.Row[Any]) -> Fact:
+    """The fact of an interval's row."""
+    return Fact(FactKind(row.kind), row.holder, row.thing, row.scope, row.value, row.expires_at)
+
+
+def _change(row: Any) -> Change:
+    return Change(row.revision, row.time, row.body, row.digest)
+
+
+def _columns(fact: Fact) -> dict[str, Any]:
+    return {
+        "kind": int(fact.kind),
+        "holder": fact.holder,
+        "thing": fact.thing,
+        "scope": fact.scope,
+        "value": fact.value,
+        "expires_at": fact.expires_at,
+    }
+
+
+@contextmanager
+def _unavailable_on_failure() -> Iterator[None]:
+    """Faults of the database are refusals; faults of ours (a broken constraint, a wrong type) stay errors."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise Unavailable("the database cannot answer now") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("the database connection was lost") from error
+        raise

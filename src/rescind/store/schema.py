@@ -1,0 +1,123 @@
+"""The tables, once for both databases. `migrations/` makes them; a test holds the two against each other.
+
+head           one row: the revision counter, whose row lock is the write lock
+changes        the log
+objects        identities: never changed, never deleted
+intervals      facts and the revisions for which they hold: only `revision_to` is ever set, once
+profiles       what people read and may ask to have erased: names, descriptions, e-mail addresses
+commitments    salt and value of what the log only commits to; erasable
+credentials    verifiers of API keys and passwords
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_Uuid = sa.Uuid(as_uuid=False)
+
+head = sa.Table(
+    "head",
+    metadata,
+    sa.Column("id", sa.SmallInteger, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    sa.Column("revision", _Key, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("horizon", sa.BigInteger, nullable=False),
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("last_key", sa.BigInteger, nullable=False),
+    sa.Column("database", _Uuid, nullable=False),
+)
+
+objects = sa.Table(
+    "objects",
+    metadata,
+    sa.Column("key", _Key, primary_key=True, autoincrement=False),
+    sa.Column("id", _Uuid, nullable=False, unique=True),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("owner", _Key, sa.ForeignKey("objects.key"), nullable=False),
+    sa.Column("revision", _Key, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Index("objects_owned", "owner", "kind", "key"),
+)
+
+intervals = sa.Table(
+    "intervals",
+    metadata,
+    sa.Column("key", _Key, primary_key=True),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("holder", _Key, sa.ForeignKey("objects.key"), nullable=False),
+    sa.Column("thing", _Key, sa.ForeignKey("objects.key"), nullable=False),
+    sa.Column("scope", _Key, sa.ForeignKey("objects.key"), nullable=False),
+    sa.Column("value", sa.Text),
+    sa.Column("expires_at", sa.BigInteger),
+    sa.Column("revision_from", _Key, nullable=False),
+    sa.Column("revision_to", _Key),
+    sa.CheckConstraint("revision_to > revision_from", name="intervals_not_empty"),
+)
+_live = intervals.c.revision_to.is_(None)
+sa.Index(
+    "intervals_place",
+    intervals.c.holder,
+    intervals.c.kind,
+    intervals.c.thing,
+    intervals.c.scope,
+    unique=True,
+    sqlite_where=_live,
+    postgresql_where=_live,
+)
+sa.Index("intervals_of_holder", intervals.c.holder, intervals.c.revision_to)
+sa.Index("intervals_of_thing", intervals.c.thing, intervals.c.kind, intervals.c.key)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("revision", _Key, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("organization", _Key, sa.ForeignKey("objects.key"), nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False, unique=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Index("changes_of_organization", "organization", "revision"),
+)
+
+profiles = sa.Table(
+    "profiles",
+    metadata,
+    sa.Column("object", _Key, sa.ForeignKey("objects.key"), primary_key=True),
+    sa.Column("field", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+)
+_is_email = profiles.c.field == sa.literal_column("'email_folded'")
+sa.Index("profiles_email", profiles.c.value, sqlite_where=_is_email, postgresql_where=_is_email)
+
+commitments = sa.Table(
+    "commitments",
+    metadata,
+    sa.Column("revision", _Key, sa.ForeignKey("changes.revision"), primary_key=True),
+    sa.Column("object", _Key, sa.ForeignKey("objects.key"), primary_key=True),
+    sa.Column("field", sa.String(64), primary_key=True),
+    sa.Column("salt", sa.String(32), nullable=False),
+    sa.Column("value", sa.Text),
+)
+
+credentials = sa.Table(
+    "credentials",
+    metadata,
+    sa.Column("object", _Key, sa.ForeignKey("objects.key"), primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("verifier", sa.Text, nullable=False),
+    sa.Column("salt", sa.String(32), nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+)
+_is_api_key = credentials.c.kind == sa.literal_column("'api_key'")
+sa.Index(
+    "credentials_api_key",
+    credentials.c.verifier,
+    unique=True,
+    sqlite_where=_is_api_key,
+    postgresql_where=_is_api_key,
+)

@@ -1,0 +1,248 @@
+"""Every statement, built once, for both databases. Parameters are bound by name when a statement is executed."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, func, select
+
+from rescind.model.facts import FactKind
+from rescind.model.objects import ObjectKind
+from rescind.store.schema import changes, commitments, credentials, head, intervals, objects, profiles
+
+_revision = bindparam("revision", type_=sa.BigInteger)
+_instant = bindparam("instant", type_=sa.BigInteger)
+_keys = bindparam("keys", expanding=True, type_=sa.BigInteger)
+
+INTERVAL_COLUMNS = (
+    intervals.c.key,
+    intervals.c.kind,
+    intervals.c.holder,
+    intervals.c.thing,
+    intervals.c.scope,
+    intervals.c.value,
+    intervals.c.expires_at,
+    intervals.c.revision_from,
+    intervals.c.revision_to,
+)
+
+# --- head -----------------------------------------------------------------------------------------------------------
+
+_HEAD_COLUMNS = (
+    head.c.revision,
+    head.c.digest,
+    head.c.time,
+    head.c.epoch,
+    head.c.horizon,
+    head.c.schema_version,
+    head.c.database,
+)
+_KNOWN_DIGEST = (
+    select(changes.c.digest).where(changes.c.revision == bindparam("known")).scalar_subquery().label("known_digest")
+)
+
+
+def read_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """The head, the database's clock, and the digest at the revision `known`."""
+    return select(*_HEAD_COLUMNS, clock.label("clock"), is_replica.label("is_replica"), _KNOWN_DIGEST)
+
+
+def lock_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.UpdateBase:
+    """Take the next revision, and with it the write lock. The clock is read after the lock was had."""
+    return (
+        head.update()
+        .values(revision=head.c.revision + 1)
+        .returning(*_HEAD_COLUMNS, head.c.last_key, clock.label("clock"), is_replica.label("is_replica"), _KNOWN_DIGEST)
+    )
+
+
+HORIZON = select(head.c.horizon)
+ADVANCE_HEAD = head.update().values(
+    digest=bindparam("new_digest"), time=bindparam("new_time"), last_key=bindparam("new_last_key")
+)
+ACCEPT_LOSS = head.update().values(epoch=head.c.epoch + 1)
+
+# --- intervals ------------------------------------------------------------------------------------------------------
+
+
+def _as_of(source: Any) -> sa.ColumnElement[bool]:
+    """Whether an interval holds at the revision, in one condition."""
+    return sa.and_(
+        source.c.revision_from <= _revision,
+        sa.or_(source.c.revision_to.is_(None), source.c.revision_to > _revision),
+    )
+
+
+def _not_expired(source: Any) -> sa.ColumnElement[bool]:
+    return sa.or_(source.c.expires_at.is_(None), source.c.expires_at > _instant)
+
+
+# In two halves, because each has an index that leads straight to its rows however long the history is.
+_HELD_BY = select(*INTERVAL_COLUMNS).where(intervals.c.holder.in_(_keys), intervals.c.revision_from <= _revision)
+INTERVALS_OF_HOLDERS = sa.union_all(
+    _HELD_BY.where(intervals.c.revision_to.is_(None)), _HELD_BY.where(intervals.c.revision_to > _revision)
+)
+INTERVALS_OF_THINGS = select(*INTERVAL_COLUMNS).where(
+    intervals.c.thing.in_(_keys), intervals.c.kind.in_(bindparam("kinds", expanding=True)), _as_of(intervals)
+)
+
+
+def exists(key: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether the object with that key exists at the revision and instant."""
+    return holds(key, FactKind.EXISTENCE)
+
+
+def holds(key: sa.ColumnElement[Any], kind: FactKind) -> sa.ColumnElement[bool]:
+    """Whether the object with that key holds a fact of that kind at the revision and instant."""
+    existence = intervals.alias()
+    return (
+        select(sa.literal(1))
+        .where(existence.c.holder == key, existence.c.kind == int(kind), _as_of(existence), _not_expired(existence))
+        .exists()
+    )
+
+
+LAST_END = (
+    select(intervals.c.revision_to, changes.c.time)
+    .join(changes, changes.c.revision == intervals.c.revision_to)
+    .where(
+        intervals.c.holder == bindparam("key"),
+        intervals.c.kind == int(FactKind.EXISTENCE),
+        intervals.c.revision_to <= _revision,
+    )
+    .order_by(intervals.c.revision_to.desc())
+    .limit(1)
+)
+
+INSERT_INTERVAL = intervals.insert()
+END_INTERVAL = (
+    intervals.update()
+    .where(intervals.c.key == bindparam("interval"), intervals.c.revision_to.is_(None))
+    .values(revision_to=bindparam("ended_at"))
+)
+
+# --- pages ----------------------------------------------------------------------------------------------------------
+
+
+class Listing(NamedTuple):
+    """The statements of one list: a window after the place `mark`, one before it in falling order, and the total."""
+
+    onward: sa.Select[Any]
+    backward: sa.Select[Any]
+    total: sa.Select[Any]
+
+
+def _listing(source: sa.Select[Any], place: sa.ColumnElement[Any]) -> Listing:
+    mark, limit = bindparam("mark", type_=sa.BigInteger), bindparam("limit", type_=sa.Integer)
+    return Listing(
+        source.where(place > mark).order_by(place).limit(limit),
+        source.where(place < mark).order_by(place.desc()).limit(limit),
+        select(func.count()).select_from(source.subquery()),
+    )
+
+
+@cache
+def living_objects(with_fact: FactKind | None) -> Listing:
+    """Objects of one kind and some owners, by age."""
+    found = select(objects).where(
+        objects.c.kind == bindparam("kind"),
+        objects.c.owner.in_(bindparam("owners", expanding=True)),
+        exists(objects.c.key),
+    )
+    return _listing(found if with_fact is None else found.where(holds(objects.c.key, with_fact)), objects.c.key)
+
+
+@cache
+def edges(*, of_holder: bool) -> Listing:
+    """Edges of one kind in one scope, of one holder or to one thing, by age; `far_kind` is the other end's."""
+    near, far = (intervals.c.holder, intervals.c.thing) if of_holder else (intervals.c.thing, intervals.c.holder)
+    found = (
+        select(*INTERVAL_COLUMNS)
+        .join(objects, objects.c.key == far)
+        .where(
+            intervals.c.kind == bindparam("kind"),
+            near == bindparam("near"),
+            intervals.c.scope == bindparam("scope"),
+            objects.c.kind == bindparam("far_kind"),
+            _as_of(intervals),
+            _not_expired(intervals),
+            exists(far),
+        )
+    )
+    return _listing(found, intervals.c.key)
+
+
+LIVING_OF_KIND = (
+    select(objects).where(objects.c.kind == bindparam("kind"), exists(objects.c.key)).order_by(objects.c.key)
+)
+LIVING = _listing(select(objects).where(objects.c.key.in_(_keys), exists(objects.c.key)), objects.c.key)
+
+# --- objects, profiles, credentials ---------------------------------------------------------------------------------
+
+OBJECTS = select(objects).where(objects.c.key.in_(_keys))
+FIND_OBJECT = select(objects).where(objects.c.kind == bindparam("kind"), objects.c.id == bindparam("id"))
+INSERT_OBJECT = objects.insert()
+
+PROFILES = select(profiles.c.object, profiles.c.field, profiles.c.value).where(profiles.c.object.in_(_keys))
+PROFILE_TIMES = (
+    select(profiles.c.object, func.max(profiles.c.changed_at).label("changed_at"))
+    .where(profiles.c.object.in_(_keys))
+    .group_by(profiles.c.object)
+)
+FIND_USER = (
+    select(objects)
+    .join(profiles, profiles.c.object == objects.c.key)
+    .where(
+        profiles.c.field == sa.literal_column("'email_folded'"),
+        profiles.c.value == bindparam("email"),
+        exists(objects.c.key),
+    )
+)
+_membership = intervals.alias()
+MEMBERS_NAMED = (
+    select(objects)
+    .join(profiles, profiles.c.object == objects.c.key)
+    .join(_membership, _membership.c.thing == objects.c.key)
+    .where(
+        objects.c.kind == int(ObjectKind.USER),
+        profiles.c.field == sa.literal_column("'name'"),
+        profiles.c.value == bindparam("name"),
+        _membership.c.kind == int(FactKind.EXISTENCE),
+        _membership.c.scope == bindparam("organization"),
+        _as_of(_membership),
+    )
+    .order_by(objects.c.key)
+    .limit(2)
+)
+DELETE_PROFILE = profiles.delete().where(
+    profiles.c.object == bindparam("of_object"), profiles.c.field == bindparam("of_field")
+)
+INSERT_PROFILE = profiles.insert()
+INSERT_COMMITMENT = commitments.insert()
+
+FIND_CREDENTIAL = select(credentials.c.object, credentials.c.verifier).where(
+    credentials.c.kind == bindparam("kind"), credentials.c.verifier == bindparam("verifier")
+)
+PASSWORD = select(credentials.c.verifier).where(
+    credentials.c.object == bindparam("user"), credentials.c.kind == sa.literal_column("'password'")
+)
+DELETE_CREDENTIAL = credentials.delete().where(
+    credentials.c.object == bindparam("of_object"), credentials.c.kind == bindparam("of_kind")
+)
+INSERT_CREDENTIAL = credentials.insert()
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+INSERT_CHANGE = changes.insert()
+CHANGE_COLUMNS = (changes.c.revision, changes.c.time, changes.c.body, changes.c.digest)
+CHANGE = select(*CHANGE_COLUMNS).where(
+    changes.c.revision == bindparam("of_revision"),
+    changes.c.organization == bindparam("organization"),
+    changes.c.revision <= _revision,
+)
+CHANGE_OF_REQUEST = select(*CHANGE_COLUMNS).where(changes.c.request == bindparam("request"))
+CHANGES_OF_ORGANIZATION = _listing(
+    select(*CHANGE_COLUMNS).where(changes.c.organization == bindparam("organization"), changes.c.revision <= _revision),
+    changes.c.revision,
+)
+ORIGINS = select(changes.c.revision, changes.c.time, changes.c.actor).where(changes.c.revision.in_(_keys))

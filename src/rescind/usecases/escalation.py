@@ -1,0 +1,143 @@
+"""No escalation: nobody but root gives what he does not hold.
+
+What a write gives is read off its plan, so that no use case can forget to ask: every Allow that begins to flow
+through something opened, and every Deny that stops flowing through something closed.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from rescind.decision.cover import uncovered
+from rescind.decision.effective import effective_permissions
+from rescind.decision.snapshot import Principal, Reach, Snapshot, gather
+from rescind.model.conditions import Effect
+from rescind.model.documents import Statement, statements_of
+from rescind.model.errors import Forbidden
+from rescind.model.facts import Fact, FactKind
+from rescind.model.objects import PLATFORM, ObjectKind
+from rescind.usecases.actor import Actor
+from rescind.usecases.unit import Member, Unit, View
+
+_EVERYTHING = Statement(Effect.ALLOW, ("*",), ("*",))
+_ABOUT_THE_HOLDER = (FactKind.EXISTENCE, FactKind.DOCUMENT, FactKind.ROLE_DEFINITION)
+
+
+def refuse_escalation(unit: Unit) -> None:
+    """Raise `Forbidden` if the unit's plan gives anything that its actor does not hold."""
+    if not _is_bound(unit.actor):
+        return
+    missing = uncovered(_given(unit), _held(unit.actor.snapshot))
+    if missing is not None:
+        raise Forbidden(f"not permitted to grant what you do not hold: {_said(missing)}")
+
+
+def refuse_credential(view: View, member: Member) -> None:
+    """Raise `Forbidden` if the actor may not make or change a credential of that member.
+
+    Nobody but root touches root's, and nobody those of somebody who may do what he may not.
+    """
+    if member.user.key == view.actor.user.key or view.actor.is_root:
+        return
+    if view.is_root(member.membership):
+        raise Forbidden("only root may touch the credentials of root")
+    if not _is_bound(view.actor):
+        return
+    allows = [held for held in _held(view.snapshot(member)) if held.effect is Effect.ALLOW]
+    missing = uncovered(allows, _held(view.actor.snapshot))
+    if missing is not None:
+        raise Forbidden(f"not permitted to touch the credentials of somebody who holds more: {_said(missing)}")
+
+
+def _is_bound(actor: Actor) -> bool:
+    return not actor.is_root and not actor.may("iam.Escalate", "organization")
+
+
+def _held(snapshot: Snapshot) -> list[Statement]:
+    return [held.statement for held in effective_permissions(snapshot)]
+
+
+def _said(statement: Statement) -> str:
+    return f"`{statement.actions[0]}` on `{statement.resources[0]}`"
+
+
+def _given(unit: Unit) -> list[Statement]:
+    """The statements that the plan gives to somebody."""
+    plan = unit.plan
+    made = {created.key for created in plan.created}
+    # Nobody can hold yet what this write makes; what it attaches is looked at by its attachment.
+    opened = [fact for fact in plan.opened if not (fact.holder in made and fact.kind in _ABOUT_THE_HOLDER)]
+    closed = [interval.fact for interval in plan.closed]
+    before, after = (
+        _world(unit, [*opened, *closed], without=(), plus=()),
+        _world(unit, [*opened, *closed], without=closed, plus=plan.opened),
+    )
+    given = []
+    for fact in opened:
+        had = [statement for old in closed if old.place == fact.place for statement in _flow(unit, before, old)]
+        given += [
+            statement
+            for statement in _flow(unit, after, fact)
+            if statement.effect is Effect.ALLOW and statement not in had
+        ]
+    for fact in closed:
+        kept = [statement for new in opened if new.place == fact.place for statement in _flow(unit, after, new)]
+        given += [
+            statement
+            for statement in _flow(unit, before, fact)
+            if statement.effect is (Effect.ALLOW if fact.kind is FactKind.SUSPENSION else Effect.DENY)
+            and statement not in kept
+        ]
+    return given
+
+
+def _world(unit: Unit, about: Iterable[Fact], *, without: Collection[Fact], plus: Collection[Fact]) -> Snapshot:
+    """The facts around those, without some and with others; of no principal."""
+
+    def fetch(keys: Collection[int]) -> list[Fact]:
+        stored = [interval.fact for interval in unit.reader.intervals(keys)]
+        return [fact for fact in stored if fact not in without] + [fact for fact in plus if fact.holder in keys]
+
+    seeds = {key for fact in about for key in (fact.holder, fact.thing)} - {PLATFORM}
+    return Snapshot(Principal(PLATFORM), unit.reader.revision, unit.reader.instant, gather(seeds, fetch))
+
+
+def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
+    """The statements that reach somebody through a fact."""
+    match fact.kind:
+        case FactKind.ROOT:
+            return [_EVERYTHING]
+        case FactKind.DOCUMENT:
+            return list(statements_of(fact.value or ""))
+        case FactKind.POLICY_ATTACHMENT | FactKind.PERMISSION_GRANT:
+            return _of_object(unit, world, fact.thing, ObjectKind.POLICY)
+        case FactKind.ROLE_ATTACHMENT:
+            return _of_object(unit, world, fact.thing, ObjectKind.ROLE)
+        case FactKind.GROUP_MEMBERSHIP:
+            return _of_object(unit, world, fact.thing, ObjectKind.GROUP)
+        case FactKind.ROLE_DEFINITION:
+            return _of_object(unit, world, fact.holder, ObjectKind.ROLE)
+        case FactKind.SUSPENSION | FactKind.API_ACCESS:
+            return _of_object(unit, world, fact.holder, ObjectKind.MEMBERSHIP)
+        case FactKind.EXISTENCE:
+            kind = unit.kind_of(fact.holder)
+            # A person who leaves takes nothing with him that anybody else would gain.
+            return [] if kind is ObjectKind.MEMBERSHIP else _of_object(unit, world, fact.holder, kind)
+        case FactKind.BLOCK | FactKind.HOME:
+            return []
+
+
+def _of_object(unit: Unit, world: Snapshot, key: int, kind: ObjectKind) -> list[Statement]:
+    """The statements that whoever is attached to an object has from it."""
+    reaches: Iterable[Reach]
+    match kind:
+        case ObjectKind.POLICY | ObjectKind.PERMISSION:
+            return list(world.statements(key)) if world.exists(key) else []
+        case ObjectKind.ROLE:
+            reaches = world.from_role(key) if world.exists(key) and world.assignable(key) else ()
+        case ObjectKind.GROUP:
+            reaches = world.from_holder(key, unit.organization) if world.exists(key) else ()
+        case ObjectKind.MEMBERSHIP:
+            reaches = replace(world, principal=Principal(PLATFORM, unit.organization, key)).reaches
+        case _:
+            reaches = ()
+    return [statement for reach in reaches for statement in world.statements(reach.policy)]

@@ -1,0 +1,123 @@
+"""Groups: named sets of members, carrying roles and policies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rescind.model.errors import Invalid, NotFound
+from rescind.model.facts import FactKind
+from rescind.model.objects import Object, ObjectKind
+from rescind.store.contract import PAGE_SIZE_MAX, Page, Window
+from rescind.usecases import limits, users
+from rescind.usecases.relations import Relation, attach, detach, find_relation, relations_to
+from rescind.usecases.unit import Unit, View
+from rescind.usecases.users import UserView
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A group as people see it, with the first 500 of its members."""
+
+    group: Object
+    name: str
+    description: str
+    updated_at: int
+    members: Page[Relation[UserView, Object]]
+
+
+def page(view: View, window: Window) -> Page[GroupView]:
+    """The organization's groups."""
+    found = view.reader.page_objects(ObjectKind.GROUP, (view.organization,), window)
+    return Page(describe(view, found.items), found.total, found.before, found.after)
+
+
+def get(view: View, group: str) -> GroupView:
+    """One group."""
+    return describe(view, [view.get(ObjectKind.GROUP, group)])[0]
+
+
+def create(unit: Unit, *, name: str, description: str) -> str:
+    """Make an empty group and return its id."""
+    group = unit.create(ObjectKind.GROUP)
+    unit.write_profile(group, name=limits.name(name, "display_name"), description=limits.description(description))
+    return group.id
+
+
+def update(unit: Unit, *, group: str, name: str | None = None, description: str | None = None) -> str:
+    """Change what is given and leave the rest."""
+    found = unit.get(ObjectKind.GROUP, group)
+    if name is not None:
+        unit.write_profile(found, name=limits.name(name, "display_name"))
+    if description is not None:
+        unit.write_profile(found, description=limits.description(description))
+    return found.id
+
+
+def delete(unit: Unit, *, group: str) -> None:
+    """End a group: its grants are gone for every member; members, roles and policies stay."""
+    unit.end(unit.get(ObjectKind.GROUP, group))
+
+
+def page_members(view: View, window: Window, *, group: str) -> Page[Relation[UserView, Object]]:
+    """The group's members."""
+    return _members(view, view.get(ObjectKind.GROUP, group), window)
+
+
+def get_member(view: View, group: str, user: str) -> Relation[UserView, Object]:
+    """One member of the group."""
+    found = view.get(ObjectKind.GROUP, group)
+    edge = find_relation(view, FactKind.GROUP_MEMBERSHIP, view.member(user).membership, found)
+    if edge is None:
+        raise NotFound(ObjectKind.USER.label)
+    return Relation(users.get(view, user), found, edge.at, edge.by)
+
+
+def add_member(unit: Unit, *, group: str, user: str | None = None, name: str | None = None) -> str:
+    """Put a member of the organization into the group and return her id.
+
+    Without `user`, `name` is her id or the name that she alone has.
+    """
+    found = unit.get(ObjectKind.GROUP, group)
+    user_id = user or _named(unit, name or "")
+    attach(unit, FactKind.GROUP_MEMBERSHIP, unit.member(user_id).membership, found)
+    return user_id
+
+
+def remove_member(unit: Unit, *, group: str, user: str) -> bool:
+    """Take a member out of the group, and say whether she was in it. The account and every other path stay."""
+    found = unit.get(ObjectKind.GROUP, group)
+    return detach(unit, FactKind.GROUP_MEMBERSHIP, unit.member(user).membership, found)
+
+
+def describe(view: View, groups: Sequence[Object]) -> list[GroupView]:
+    """Groups as people see them, in their order."""
+    keys = [group.key for group in groups]
+    profiles = view.reader.profiles(keys)
+    times = view.reader.profile_times(keys)
+    return [
+        GroupView(
+            group,
+            profiles[group.key].get("name", ""),
+            profiles[group.key].get("description", ""),
+            times.get(group.key, group.created_at),
+            _members(view, group, Window(PAGE_SIZE_MAX)),
+        )
+        for group in groups
+    ]
+
+
+def _members(view: View, group: Object, window: Window) -> Page[Relation[UserView, Object]]:
+    edges = relations_to(view, group, FactKind.GROUP_MEMBERSHIP, ObjectKind.MEMBERSHIP, window)
+    described = users.describe(view, view.members(edge.holder for edge in edges.items))
+    members = [Relation(user, group, edge.at, edge.by) for edge, user in zip(edges.items, described, strict=True)]
+    return Page(members, edges.total, edges.before, edges.after)
+
+
+def _named(unit: Unit, name: str) -> str:
+    if unit.reader.find_object(ObjectKind.USER, name) is not None:
+        return name
+    named = unit.reader.find_members(unit.organization, name)
+    if len(named) > 1:
+        raise Invalid("`display_name` is the name of several users: give `user_id`")
+    if not named:
+        raise NotFound(ObjectKind.USER.label)
+    return named[0].id

@@ -1,0 +1,35 @@
+"""History: the change log as an organization may read it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rescind.model.changes import Change
+from rescind.model.errors import NotFound
+from rescind.store.contract import Page, Window
+from rescind.usecases.unit import View
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One entry of the log; `body` is what its digest was made of, decoded."""
+
+    change: Change
+    body: dict[str, Any]
+
+
+def page(view: View, window: Window) -> Page[ChangeView]:
+    """The organization's changes, oldest first."""
+    found = view.reader.page_changes(view.organization, window)
+    return Page([_described(change) for change in found.items], found.total, found.before, found.after)
+
+
+def get(view: View, revision: int) -> ChangeView:
+    """One change of the organization, with its body as it was hashed."""
+    change = view.reader.change(revision, view.organization)
+    if change is None:
+        raise NotFound("change")
+    return _described(change)
+
+
+def _described(change: Change) -> ChangeView:
+    return ChangeView(change, change.read())

@@ -1,0 +1,64 @@
+"""Limits of what people write, said once for every face. Each check returns the value or raises `Invalid`."""
+
+import re
+
+from rescind.model.errors import Invalid
+
+NAME_LENGTH_MAX = 255
+DESCRIPTION_LENGTH_MAX = 1000
+EMAIL_LENGTH_MAX = 254
+PASSWORD_LENGTH_MIN = 8
+PASSWORD_LENGTH_MAX = 1024
+ATTACHMENTS_MAX = 500
+"""Policies on one role, user or group."""
+SESSION_SECONDS_MIN = 900
+SESSION_SECONDS_MAX = 43_200
+SESSION_SECONDS_DEFAULT = 3600
+RESTORE_MICROSECONDS_MAX = 90 * 24 * 3600 * 1_000_000
+"""For so long what was deleted can be restored."""
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+
+
+def name(value: str, member: str = "name") -> str:
+    """A name: not empty, at most 255 characters, none of them a control character."""
+    if not value.strip():
+        raise Invalid(f"`{member}` must not be empty")
+    if len(value) > NAME_LENGTH_MAX:
+        raise Invalid(f"`{member}` is longer than {NAME_LENGTH_MAX} characters")
+    return _printable(value, member)
+
+
+def description(value: str) -> str:
+    """A description: at most 1,000 characters."""
+    if len(value) > DESCRIPTION_LENGTH_MAX:
+        raise Invalid(f"`description` is longer than {DESCRIPTION_LENGTH_MAX} characters")
+    return value
+
+
+def email(value: str) -> str:
+    """An e-mail address, as far as its form can tell."""
+    if len(value) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(value):
+        raise Invalid("`email` is not an e-mail address")
+    return _printable(value, "email")
+
+
+def password(value: str) -> str:
+    """A password of 8 to 1,024 characters."""
+    if not PASSWORD_LENGTH_MIN <= len(value) <= PASSWORD_LENGTH_MAX:
+        raise Invalid(f"`password` must have {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters")
+    return value
+
+
+def session_seconds(value: int, *, has_effect: bool) -> int:
+    """The longest session of a role, in seconds: 900 to 43,200 where it has an effect, else any 32-bit number."""
+    lowest, highest = (SESSION_SECONDS_MIN, SESSION_SECONDS_MAX) if has_effect else (0, 2**31 - 1)
+    if not lowest <= value <= highest:
+        raise Invalid(f"`max_session_duration` must be {lowest} to {highest} seconds")
+    return value
+
+
+def _printable(value: str, member: str) -> str:
+    if any(not character.isprintable() for character in value):
+        raise Invalid(f"`{member}` must not hold control characters")
+    return value

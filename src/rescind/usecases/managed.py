@@ -1,0 +1,95 @@
+"""What the platform supplies: managed policies and the legacy permissions, with ids that never change."""
+
+from dataclasses import dataclass
+
+from rescind.model.documents import VERSION_DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """One managed policy or permission."""
+
+    id: str
+    name: str
+    description: str
+    actions: tuple[str, ...]
+
+    @property
+    def document(self) -> dict[str, object]:
+        """What it says."""
+        statement = {"Effect": "Allow", "Action": list(self.actions), "Resource": ["*"]}
+        return {"Version": VERSION_DEFAULT, "Statement": [statement]}
+
+
+POLICIES = (
+    Managed("00000000-0000-4000-a000-000000000001", "FullAccess", "Every action on everything.", ("*",)),
+    Managed(
+        "00000000-0000-4000-a000-000000000002",
+        "ReadOnlyAccess",
+        "Look at everything and change nothing.",
+        ("*.List*", "*.Read*", "*.Get*"),
+    ),
+    Managed(
+        "00000000-0000-4000-a000-000000000003",
+        "IAMAdministrator",
+        "Manage organizations, users, groups, roles and policies.",
+        ("iam.*", "account.user.*"),
+    ),
+    Managed(
+        "00000000-0000-4000-a000-000000000004",
+        "IAMReadOnlyAccess",
+        "Look at organizations, users, groups, roles and policies.",
+        ("iam.*.List*", "iam.*.Read", "account.user.List", "account.user.Read"),
+    ),
+    Managed(
+        "00000000-0000-4000-a000-000000000005",
+        "AuditAccess",
+        "Read the change log and who may do what.",
+        ("iam.change.List", "iam.access.Read", "iam.decision.Explain"),
+    ),
+    Managed(
+        "00000000-0000-4000-a000-000000000006",
+        "BillingAccess",
+        "See billing and account figures.",
+        ("account.billing.*", "account.bandwidth.Read"),
+    ),
+    Managed(
+        "00000000-0000-4000-a000-000000000007",
+        "SupportAccess",
+        "Open, read and answer support tickets.",
+        ("support.ticket.*",),
+    ),
+)
+
+
+def _acl(number: int, action: str, *implied: str) -> Managed:
+    return Managed(
+        f"00000000-0000-4000-b000-{number:012d}",
+        f"user.acl.{action}",
+        "Legacy permission.",
+        (f"user.acl.{action}", *implied),
+    )
+
+
+ACLS = {
+    "abuse": _acl(1, "Abuse"),
+    "activity_logs": _acl(2, "ActivityLogs"),
+    "alerts": _acl(3, "Alerts"),
+    "billing": _acl(4, "Billing"),
+    "dns": _acl(5, "DNS"),
+    "firewall": _acl(6, "Firewall"),
+    "loadbalancer": _acl(7, "LoadBalancer"),
+    # Who may manage users may give himself anything: the statement says so openly.
+    "manage_users": _acl(8, "ManageUsers", "*"),
+    "objstore": _acl(9, "ObjStore"),
+    "provisioning": _acl(10, "Provisioning", "user.acl.Subscriptions", "user.acl.SubscriptionsView"),
+    "subscriptions": _acl(11, "Subscriptions"),
+    "subscriptions_view": _acl(12, "SubscriptionsView"),
+    "support": _acl(13, "Support"),
+    "upgrade": _acl(14, "Upgrade"),
+    "vke": _acl(15, "VKE"),
+}
+"""The legacy permissions by their short names."""
+
+ACL_NAMES = {permission.id: short for short, permission in ACLS.items()}
+"""The short names by the permissions' ids."""

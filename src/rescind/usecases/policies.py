@@ -1,0 +1,185 @@
+"""Policies: what they say, and on whom they are."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rescind.model.documents import has_condition, store_form
+from rescind.model.errors import Invalid
+from rescind.model.facts import Fact, FactKind
+from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.store.contract import Page, Window
+from rescind.usecases import groups, limits, users
+from rescind.usecases.groups import GroupView
+from rescind.usecases.relations import Relation, attach, detach, relation, relations_to
+from rescind.usecases.restoring import restore_object
+from rescind.usecases.unit import Unit, View
+from rescind.usecases.users import UserView
+
+VERSION_DEFAULT = "2012-10-17"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """A policy as people see it. `document` is decoded JSON, as it was written."""
+
+    policy: Object
+    name: str
+    description: str
+    version: str
+    document: dict[str, Any]
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether the policy belongs to the platform and cannot be changed from inside an organization."""
+        return self.policy.owner == PLATFORM
+
+
+def page(view: View, window: Window) -> Page[PolicyView]:
+    """The organization's policies and the managed ones."""
+    found = view.reader.page_objects(ObjectKind.POLICY, (view.organization, PLATFORM), window)
+    return Page(describe(view, found.items), found.total, found.before, found.after)
+
+
+def get(view: View, policy: str) -> PolicyView:
+    """One policy."""
+    return describe(view, [view.get(ObjectKind.POLICY, policy)])[0]
+
+
+def create(unit: Unit, *, name: str, description: str, document: object, version: str) -> str:
+    """Write a new policy and return its id."""
+    policy = unit.create(ObjectKind.POLICY)
+    unit.open(Fact(FactKind.DOCUMENT, policy.key, value=store_form(document)))
+    unit.write_profile(
+        policy,
+        name=limits.name(name),
+        description=limits.description(description),
+        version=limits.name(version, "version"),
+    )
+    return policy.id
+
+
+def update(
+    unit: Unit,
+    *,
+    policy: str,
+    name: str | None = None,
+    description: str | None = None,
+    document: object | None = None,
+    drop_conditions: bool = False,
+) -> str:
+    """Change what is given and leave the rest.
+
+    A client that does not know `Condition` would send back a document without it: that is refused unless
+    `drop_conditions` says that it is meant.
+    """
+    found = unit.get_own(ObjectKind.POLICY, policy)
+    if name is not None:
+        unit.write_profile(found, name=limits.name(name))
+    if description is not None:
+        unit.write_profile(found, description=limits.description(description))
+    if document is not None:
+        new = store_form(document)
+        old = unit.facts(found.key, FactKind.DOCUMENT)[0].value or ""
+        if has_condition(old) and not has_condition(new) and not drop_conditions:
+            raise Invalid("the stored document has a `Condition` that this one drops; `drop_conditions=true` allows it")
+        unit.open(Fact(FactKind.DOCUMENT, found.key, value=new))
+    return found.id
+
+
+def delete(unit: Unit, *, policy: str) -> None:
+    """End a policy: its rights are gone wherever it is attached; the attachments return with it if restored."""
+    unit.end(unit.get_own(ObjectKind.POLICY, policy))
+
+
+def restore(unit: Unit, *, policy: str) -> str:
+    """Bring back an ended policy; a living one is left as it is."""
+    return restore_object(unit, ObjectKind.POLICY, policy).id
+
+
+def attach_user(unit: Unit, *, policy: str, user: str) -> bool:
+    """Attach a policy to a member, and say whether it was not attached before."""
+    found = unit.get(ObjectKind.POLICY, policy)
+    return attach(unit, FactKind.POLICY_ATTACHMENT, unit.member(user).membership, found)
+
+
+def detach_user(unit: Unit, *, policy: str, user: str) -> bool:
+    """Detach a policy from a member, and say whether it was attached. Every other path stays."""
+    found = unit.get(ObjectKind.POLICY, policy)
+    return detach(unit, FactKind.POLICY_ATTACHMENT, unit.member(user).membership, found)
+
+
+def attach_group(unit: Unit, *, policy: str, group: str) -> bool:
+    """Attach a policy to a group, and say whether it was not attached before."""
+    found = unit.get(ObjectKind.POLICY, policy)
+    return attach(unit, FactKind.POLICY_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found)
+
+
+def detach_group(unit: Unit, *, policy: str, group: str) -> bool:
+    """Detach a policy from a group, and say whether it was attached."""
+    found = unit.get(ObjectKind.POLICY, policy)
+    return detach(unit, FactKind.POLICY_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found)
+
+
+def page_users(view: View, window: Window, *, policy: str) -> Page[Relation[UserView, PolicyView]]:
+    """The members to whom the policy is attached directly."""
+    found = view.get(ObjectKind.POLICY, policy)
+    page = relations_to(view, found, FactKind.POLICY_ATTACHMENT, ObjectKind.MEMBERSHIP, window)
+    return Page(_on_users(view, found, page.items), page.total, page.before, page.after)
+
+
+def page_groups(view: View, window: Window, *, policy: str) -> Page[Relation[GroupView, PolicyView]]:
+    """The groups to which the policy is attached."""
+    found = view.get(ObjectKind.POLICY, policy)
+    page = relations_to(view, found, FactKind.POLICY_ATTACHMENT, ObjectKind.GROUP, window)
+    return Page(_on_groups(view, found, page.items), page.total, page.before, page.after)
+
+
+def user_relation(view: View, policy: str, user: str) -> Relation[UserView, PolicyView]:
+    """A policy's edge from a member."""
+    found = view.get(ObjectKind.POLICY, policy)
+    edge = relation(view, FactKind.POLICY_ATTACHMENT, view.member(user).membership, found)
+    return _on_users(view, found, [edge])[0]
+
+
+def group_relation(view: View, policy: str, group: str) -> Relation[GroupView, PolicyView]:
+    """A policy's edge from a group."""
+    found = view.get(ObjectKind.POLICY, policy)
+    edge = relation(view, FactKind.POLICY_ATTACHMENT, view.get(ObjectKind.GROUP, group), found)
+    return _on_groups(view, found, [edge])[0]
+
+
+def describe(view: View, policies: Sequence[Object]) -> list[PolicyView]:
+    """Policies as people see them, in their order."""
+    keys = [policy.key for policy in policies]
+    profiles = view.reader.profiles(keys)
+    documents = {
+        interval.fact.holder: json.loads(interval.fact.value or "")
+        for interval in view.reader.intervals(keys, FactKind.DOCUMENT)
+    }
+    return [
+        PolicyView(
+            policy,
+            profiles[policy.key].get("name", ""),
+            profiles[policy.key].get("description", ""),
+            profiles[policy.key].get("version", VERSION_DEFAULT),
+            documents[policy.key],
+        )
+        for policy in policies
+    ]
+
+
+Edges = Sequence[Relation[Object, Object]]
+
+
+def _on_users(view: View, policy: Object, edges: Edges) -> list[Relation[UserView, PolicyView]]:
+    described = describe(view, [policy])[0]
+    holders = users.describe(view, view.members(edge.holder for edge in edges))
+    return [Relation(holder, described, edge.at, edge.by) for edge, holder in zip(edges, holders, strict=True)]
+
+
+def _on_groups(view: View, policy: Object, edges: Edges) -> list[Relation[GroupView, PolicyView]]:
+    described = describe(view, [policy])[0]
+    holders = groups.describe(view, [edge.holder for edge in edges])
+    return [Relation(holder, described, edge.at, edge.by) for edge, holder in zip(edges, holders, strict=True)]

@@ -1,0 +1,227 @@
+"""Roles: bundles of policies, attached to members and groups, or assumed for a while."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rescind.model.errors import Invalid
+from rescind.model.facts import Fact, FactKind
+from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.store.contract import Page, Window
+from rescind.usecases import groups, limits, policies, users
+from rescind.usecases.groups import GroupView
+from rescind.usecases.policies import PolicyView
+from rescind.usecases.relations import Relation, attach, detach, relation, relations_of, relations_to
+from rescind.usecases.restoring import restore_object
+from rescind.usecases.unit import Unit, View
+from rescind.usecases.users import UserView
+
+ROLE_TYPES = ("assignable", "assumable")
+
+
+@dataclass(frozen=True, slots=True)
+class RoleView:
+    """A role as people see it. `max_session_duration` is in seconds."""
+
+    role: Object
+    name: str
+    description: str
+    role_type: str
+    max_session_duration: int
+    policies: Sequence[PolicyView]
+
+
+def page(view: View, window: Window) -> Page[RoleView]:
+    """The organization's roles and the managed ones."""
+    found = view.reader.page_objects(ObjectKind.ROLE, (view.organization, PLATFORM), window)
+    return Page(describe(view, list(found.items)), found.total, found.before, found.after)
+
+
+def get(view: View, role: str) -> RoleView:
+    """One role with its policies."""
+    return describe(view, [view.get(ObjectKind.ROLE, role)])[0]
+
+
+def create(unit: Unit, *, name: str, description: str, role_type: str, max_session_duration: int) -> str:
+    """Make a role without policies and return its id."""
+    role = unit.create(ObjectKind.ROLE)
+    unit.open(Fact(FactKind.ROLE_DEFINITION, role.key, value=_definition(role_type, max_session_duration)))
+    unit.write_profile(role, name=limits.name(name), description=limits.description(description))
+    return role.id
+
+
+def update(
+    unit: Unit,
+    *,
+    role: str,
+    name: str | None = None,
+    description: str | None = None,
+    role_type: str | None = None,
+    max_session_duration: int | None = None,
+) -> str:
+    """Change what is given and leave the rest; the role keeps its policies when it changes its type."""
+    found = unit.get_own(ObjectKind.ROLE, role)
+    if name is not None:
+        unit.write_profile(found, name=limits.name(name))
+    if description is not None:
+        unit.write_profile(found, description=limits.description(description))
+    known = json.loads(unit.facts(found.key, FactKind.ROLE_DEFINITION)[0].value or "")
+    definition = _definition(
+        role_type or known["role_type"],
+        known["max_session_duration"] if max_session_duration is None else max_session_duration,
+    )
+    unit.open(Fact(FactKind.ROLE_DEFINITION, found.key, value=definition))
+    return found.id
+
+
+def delete(unit: Unit, *, role: str) -> None:
+    """End a role: rights from it are gone for members and groups; the policies stay."""
+    unit.end(unit.get_own(ObjectKind.ROLE, role))
+
+
+def restore(unit: Unit, *, role: str) -> str:
+    """Bring back an ended role; a living one is left as it is."""
+    return restore_object(unit, ObjectKind.ROLE, role).id
+
+
+def attach_user(unit: Unit, *, role: str, user: str) -> bool:
+    """Attach a role to a member, and say whether it was not attached before."""
+    found = unit.get(ObjectKind.ROLE, role)
+    return attach(unit, FactKind.ROLE_ATTACHMENT, unit.member(user).membership, found)
+
+
+def detach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
+    """Detach roles from a member in one change, and say which were attached. Every other path stays."""
+    membership = unit.member(user).membership
+    found = [unit.get(ObjectKind.ROLE, role) for role in roles]
+    return [role.id for role in found if detach(unit, FactKind.ROLE_ATTACHMENT, membership, role)]
+
+
+def attach_group(unit: Unit, *, role: str, group: str) -> bool:
+    """Attach a role to a group, and say whether it was not attached before."""
+    found = unit.get(ObjectKind.ROLE, role)
+    return attach(unit, FactKind.ROLE_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found)
+
+
+def detach_group(unit: Unit, *, role: str, group: str) -> bool:
+    """Detach a role from a group, and say whether it was attached."""
+    found = unit.get(ObjectKind.ROLE, role)
+    return detach(unit, FactKind.ROLE_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found)
+
+
+def attach_policy(unit: Unit, *, role: str, policy: str) -> bool:
+    """Put a policy into a role, for all who hold it, and say whether it was not there."""
+    found = unit.get_own(ObjectKind.ROLE, role)
+    return attach(unit, FactKind.POLICY_ATTACHMENT, found, unit.get(ObjectKind.POLICY, policy))
+
+
+def detach_policy(unit: Unit, *, role: str, policy: str) -> bool:
+    """Take a policy out of a role, for all who hold it, and say whether it was there."""
+    found = unit.get_own(ObjectKind.ROLE, role)
+    return detach(unit, FactKind.POLICY_ATTACHMENT, found, unit.get(ObjectKind.POLICY, policy))
+
+
+def page_users(view: View, window: Window, *, role: str) -> Page[Relation[UserView, RoleView]]:
+    """The members to whom the role is attached directly."""
+    found = view.get(ObjectKind.ROLE, role)
+    page = relations_to(view, found, FactKind.ROLE_ATTACHMENT, ObjectKind.MEMBERSHIP, window)
+    return Page(_on_users(view, found, page.items), page.total, page.before, page.after)
+
+
+def page_groups(view: View, window: Window, *, role: str) -> Page[Relation[GroupView, RoleView]]:
+    """The groups to which the role is attached."""
+    found = view.get(ObjectKind.ROLE, role)
+    page = relations_to(view, found, FactKind.ROLE_ATTACHMENT, ObjectKind.GROUP, window)
+    return Page(_on_groups(view, found, page.items), page.total, page.before, page.after)
+
+
+def page_policies(view: View, window: Window, *, role: str) -> Page[Relation[RoleView, PolicyView]]:
+    """The policies in the role."""
+    found = view.get(ObjectKind.ROLE, role)
+    page = relations_of(view, found, FactKind.POLICY_ATTACHMENT, ObjectKind.POLICY, window)
+    return Page(_of_role(view, found, page.items), page.total, page.before, page.after)
+
+
+def user_relation(view: View, role: str, user: str) -> Relation[UserView, RoleView]:
+    """A role's edge from a member."""
+    found = view.get(ObjectKind.ROLE, role)
+    edge = relation(view, FactKind.ROLE_ATTACHMENT, view.member(user).membership, found)
+    return _on_users(view, found, [edge])[0]
+
+
+def group_relation(view: View, role: str, group: str) -> Relation[GroupView, RoleView]:
+    """A role's edge from a group."""
+    found = view.get(ObjectKind.ROLE, role)
+    edge = relation(view, FactKind.ROLE_ATTACHMENT, view.get(ObjectKind.GROUP, group), found)
+    return _on_groups(view, found, [edge])[0]
+
+
+def policy_relation(view: View, role: str, policy: str) -> Relation[RoleView, PolicyView]:
+    """A role's edge to a policy."""
+    found = view.get(ObjectKind.ROLE, role)
+    edge = relation(view, FactKind.POLICY_ATTACHMENT, found, view.get(ObjectKind.POLICY, policy))
+    return _of_role(view, found, [edge])[0]
+
+
+def describe(view: View, roles: Sequence[Object]) -> list[RoleView]:
+    """Roles as people see them, in their order."""
+    keys = [role.key for role in roles]
+    profiles = view.reader.profiles(keys)
+    definitions: dict[int, dict[str, object]] = {}
+    attached: dict[int, list[int]] = {key: [] for key in keys}
+    for interval in view.reader.intervals(keys, FactKind.ROLE_DEFINITION, FactKind.POLICY_ATTACHMENT):
+        fact = interval.fact
+        if fact.kind is FactKind.ROLE_DEFINITION:
+            definitions[fact.holder] = json.loads(fact.value or "")
+        elif fact.alive(view.reader.instant):
+            attached[fact.holder].append(fact.thing)
+    living = _living(view, {key for held in attached.values() for key in held})
+    described = dict(zip(living, policies.describe(view, list(living.values())), strict=True))
+    return [
+        RoleView(
+            role,
+            profiles[role.key].get("name", ""),
+            profiles[role.key].get("description", ""),
+            str(definitions[role.key]["role_type"]),
+            int(str(definitions[role.key]["max_session_duration"])),
+            [described[key] for key in attached[role.key] if key in described],
+        )
+        for role in roles
+    ]
+
+
+def _living(view: View, keys: set[int]) -> dict[int, Object]:
+    living = {
+        interval.fact.holder
+        for interval in view.reader.intervals(keys, FactKind.EXISTENCE)
+        if interval.fact.alive(view.reader.instant)
+    }
+    return view.reader.objects(living)
+
+
+Edges = Sequence[Relation[Object, Object]]
+
+
+def _on_users(view: View, role: Object, edges: Edges) -> list[Relation[UserView, RoleView]]:
+    described = describe(view, [role])[0]
+    holders = users.describe(view, view.members(edge.holder for edge in edges))
+    return [Relation(holder, described, edge.at, edge.by) for edge, holder in zip(edges, holders, strict=True)]
+
+
+def _on_groups(view: View, role: Object, edges: Edges) -> list[Relation[GroupView, RoleView]]:
+    described = describe(view, [role])[0]
+    holders = groups.describe(view, [edge.holder for edge in edges])
+    return [Relation(holder, described, edge.at, edge.by) for edge, holder in zip(edges, holders, strict=True)]
+
+
+def _of_role(view: View, role: Object, edges: Edges) -> list[Relation[RoleView, PolicyView]]:
+    described = describe(view, [role])[0]
+    held = policies.describe(view, [edge.thing for edge in edges])
+    return [Relation(described, policy, edge.at, edge.by) for edge, policy in zip(edges, held, strict=True)]
+
+
+def _definition(role_type: str, max_session_duration: int) -> str:
+    if role_type not in ROLE_TYPES:
+        raise Invalid("`role_type` must be `assignable` or `assumable`")
+    limits.session_seconds(max_session_duration, has_effect=role_type == "assumable")
+    return json.dumps({"role_type": role_type, "max_session_duration": max_session_duration}, separators=(",", ":"))

@@ -1,0 +1,172 @@
+"""The one way in: every use case runs here, enforced, at one revision; every write in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from rescind.engine.freshness import Freshness, Moment
+from rescind.model.changes import Change, Origin, Plan
+from rescind.model.errors import Forbidden, NotFound, Unauthenticated
+from rescind.model.facts import FactKind
+from rescind.model.objects import PLATFORM, ObjectKind
+from rescind.store.contract import Reader, Store
+from rescind.usecases.actor import Actor, Asking, authenticate, snapshot_of
+from rescind.usecases.escalation import refuse_escalation
+from rescind.usecases.requirements import Acting, Requirement
+from rescind.usecases.unit import Unit, View
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Result]):
+    """What a use case said to whom, where, and when it is true. `change` is the log's entry if something changed."""
+
+    result: Result
+    moment: Moment
+    actor: Actor | None
+    organization: int
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request together with what its door requires of it. `target_id` is the first object that the path names."""
+
+    asking: Asking
+    requirement: Requirement
+    target_id: str = ""
+
+
+class Service:
+    """Runs use cases. `faithful_grants` lets everybody grant what he does not hold, for those who emulate."""
+
+    def __init__(self, store: Store, freshness: Freshness, *, faithful_grants: bool = False) -> None:
+        self._store = store
+        self._freshness = freshness
+        self._faithful_grants = faithful_grants
+
+    def read(
+        self, call: Call, usecase: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Answer[Result]:
+        """Answer from the newest revision, if the actor may ask. Raises any refusal."""
+        moment = self._freshness.now()
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            actor = _admit(reader, call)
+            view = View(reader, actor, actor.organization)
+            return Answer(usecase(view, *args, **kwargs), moment, actor, view.organization)
+
+    def write(
+        self, call: Call, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Answer[Result]:
+        """Lock, decide the actor's right at that head, plan, commit. A refusal is raised, and nothing is written."""
+
+        def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
+            actor = _admit(reader, call)
+            unit = Unit(reader, actor, actor.organization, next_key, now)
+            result = usecase(unit, *args, **kwargs)
+            if not self._faithful_grants:
+                refuse_escalation(unit)
+            origin = Origin(
+                operation_of(usecase), call.asking.request_id, unit.organization, actor.user.id, actor.credential.id
+            )
+            return unit, result, origin
+
+        return self._write(planned)
+
+    def operate(
+        self,
+        command: str,
+        request_id: str,
+        usecase: Callable[Concatenate[Unit, P], Result],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Answer[Result]:
+        """The operator's write, from the machine itself: no actor, no requirement, the same transaction and log."""
+
+        def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
+            unit = Unit(reader, None, PLATFORM, next_key, now)
+            result = usecase(unit, *args, **kwargs)
+            return unit, result, Origin(operation_of(usecase), request_id, unit.organization, f"command:{command}")
+
+        return self._write(planned)
+
+    def inspect(
+        self, usecase: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Answer[Result]:
+        """The operator's look, from the machine itself, at the newest revision."""
+        moment = self._freshness.now()
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            return Answer(usecase(View(reader, None, PLATFORM), *args, **kwargs), moment, None, PLATFORM)
+
+    def accept_loss(self, request_id: str) -> Change:
+        """Take the log as it is for the whole of it, though nodes may have seen a longer one, and log that."""
+        with self._store.writing() as writer:
+            writer.accept_loss()
+            return writer.commit(Plan(), Origin("platform.accept_loss", request_id, actor="command:recover"))
+
+    def look(
+        self, answer: Answer[Any], view: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """What an answered write left behind, for its reply: a view of the same place, at its revision."""
+        with self._store.reading(answer.moment.revision, answer.moment.instant) as reader:
+            return view(View(reader, answer.actor, answer.organization), *args, **kwargs)
+
+    def _write(self, planned: Callable[[Reader, int, int], tuple[Unit, Result, Origin]]) -> Answer[Result]:
+        known = self._freshness.known
+        with self._store.writing(known.revision if known else 0) as writer:
+            moment = self._freshness.accept(writer.head, known)
+            now = max(writer.head.clock, writer.head.time + 1)
+            unit, result, origin = planned(writer.reader(moment.instant), writer.next_key, now)
+            if not unit.plan:
+                return Answer(result, moment, unit.actor_or_none, unit.organization)
+            change = writer.commit(unit.plan, origin)
+            self._freshness.written(writer.head, change)
+        moment = Moment(change.revision, max(moment.instant, change.time))
+        return Answer(result, moment, unit.actor_or_none, unit.organization, change)
+
+
+def operation_of(usecase: Callable[..., Any]) -> str:
+    """The name of a use case in the log: `roles.detach_users`."""
+    return f"{usecase.__module__.rpartition('.')[2]}.{usecase.__name__}"
+
+
+def _admit(reader: Reader, call: Call) -> Actor:
+    """The actor of a call, if he may make it."""
+    actor = authenticate(reader, call.asking)
+    acting = call.requirement.acting
+    if acting is Acting.EVERYWHERE:
+        return actor
+    if acting is Acting.KEY:
+        if not actor.snapshot.exists(actor.organization):
+            raise Unauthenticated("invalid credential")
+        call.requirement.demand(actor, call.target_id)
+        return actor
+    actor = _in_organization(reader, actor, call.target_id)
+    if acting is Acting.HEIR and not actor.snapshot.exists(actor.organization):
+        if not actor.snapshot.held(actor.snapshot.principal.membership, FactKind.ROOT):
+            raise Forbidden("only the root of an ended organization may restore it")
+        return actor
+    if not actor.snapshot.exists(actor.organization):
+        raise NotFound(ObjectKind.ORGANIZATION.label)
+    call.requirement.demand(actor, call.target_id)
+    return actor
+
+
+def _in_organization(reader: Reader, actor: Actor, organization_id: str) -> Actor:
+    """The same person as a member of another organization; one of which she is no member is unknown to her."""
+    found = reader.find_object(ObjectKind.ORGANIZATION, organization_id)
+    joined = (
+        []
+        if found is None
+        else [
+            interval.fact.holder
+            for interval in reader.intervals_on([actor.user.key], FactKind.EXISTENCE)
+            if interval.fact.scope == found.key and interval.fact.alive(reader.instant)
+        ]
+    )
+    if found is None or not joined:
+        raise NotFound(ObjectKind.ORGANIZATION.label)
+    return replace(actor, snapshot=snapshot_of(reader, joined[0], found.key))

@@ -1,0 +1,214 @@
+"""What a use case works with: a `View` of one organization at one revision, and a `Unit` that plans a write in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from uuid_utils import uuid7
+
+from rescind.decision.snapshot import Snapshot
+from rescind.model.changes import CredentialEntry, Plan, ProfileEntry
+from rescind.model.errors import Forbidden, NotFound
+from rescind.model.facts import Fact, FactKind, Interval
+from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.store.contract import Reader
+from rescind.usecases.actor import Actor, snapshot_of
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user and her membership of one organization."""
+
+    user: Object
+    membership: Object
+
+
+class View:
+    """One organization as its members may see it. Objects of another organization are not found."""
+
+    def __init__(self, reader: Reader, actor: Actor | None, organization: int) -> None:
+        self.reader = reader
+        self.actor_or_none = actor
+        self.organization = organization
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks. The operator's commands ask without one, and call no use case that looks at it."""
+        assert self.actor_or_none is not None
+        return self.actor_or_none
+
+    def facts(self, holder: int, *kinds: FactKind) -> list[Fact]:
+        """The facts of one holder that count now."""
+        return [interval.fact for interval in self.intervals(holder, *kinds)]
+
+    def intervals(self, holder: int, *kinds: FactKind) -> list[Interval]:
+        """The same, as they are stored."""
+        return self._alive(self.reader.intervals([holder], *kinds))
+
+    def intervals_on(self, thing: int, kind: FactKind) -> list[Interval]:
+        """The facts of one kind about one thing that count now, as they are stored."""
+        return self._alive(self.reader.intervals_on([thing], kind))
+
+    def exists(self, key: int) -> bool:
+        """Whether the object lives."""
+        return bool(self.facts(key, FactKind.EXISTENCE))
+
+    def get(self, kind: ObjectKind, identifier: str) -> Object:
+        """The living object of this organization or of the platform with that id, or `NotFound`."""
+        found = self.find(kind, identifier)
+        if found is None or not self.exists(found.key):
+            raise NotFound(kind.label)
+        return found
+
+    def get_own(self, kind: ObjectKind, identifier: str) -> Object:
+        """The same, to be changed: platform objects are read-only from inside an organization."""
+        return self.owned(self.get(kind, identifier))
+
+    def owned(self, found: Object) -> Object:
+        """Refuse the platform's objects."""
+        if found.owner != self.organization:
+            raise Forbidden(f"managed {found.kind.label} objects cannot be changed")
+        return found
+
+    def find(self, kind: ObjectKind, identifier: str) -> Object | None:
+        """The object of this organization or of the platform with that id, living or ended."""
+        found = self.reader.find_object(kind, identifier)
+        return found if found and found.owner in (self.organization, PLATFORM) else None
+
+    def member(self, user_id: str) -> Member:
+        """The living member of this organization with that user id, or `NotFound`."""
+        user = self.reader.find_object(ObjectKind.USER, user_id)
+        membership = self.membership_of(user) if user else None
+        if user is None or membership is None:
+            raise NotFound(ObjectKind.USER.label)
+        return Member(user, membership)
+
+    def membership_of(self, user: Object) -> Object | None:
+        """The user's living membership of this organization."""
+        return next((held for held in self.memberships_of(user) if held.owner == self.organization), None)
+
+    def memberships_of(self, user: Object) -> list[Object]:
+        """The user's living memberships of every organization, ended organizations included."""
+        if not self.exists(user.key):
+            return []
+        keys = [interval.fact.holder for interval in self.intervals_on(user.key, FactKind.EXISTENCE)]
+        return [found for found in self.reader.objects(keys).values() if found.kind is ObjectKind.MEMBERSHIP]
+
+    def members(self, memberships: Iterable[Object]) -> list[Member]:
+        """The users of those memberships, in their order."""
+        memberships = list(memberships)
+        users = {
+            interval.fact.holder: interval.fact.thing
+            for interval in self.reader.intervals([found.key for found in memberships], FactKind.EXISTENCE)
+        }
+        objects = self.reader.objects(set(users.values()))
+        return [Member(objects[users[found.key]], found) for found in memberships]
+
+    def snapshot(self, member: Member) -> Snapshot:
+        """Everything that bears on that member here."""
+        return snapshot_of(self.reader, member.membership.key, self.organization)
+
+    def snapshot_around(self, found: Object) -> Snapshot:
+        """Everything that an object of this organization leads to, of no principal."""
+        return snapshot_of(self.reader, found.key, self.organization)
+
+    def is_root(self, membership: Object) -> bool:
+        """Whether the membership carries root ownership of its organization."""
+        return bool(self.facts(membership.key, FactKind.ROOT))
+
+    def _alive(self, intervals: Iterable[Interval]) -> list[Interval]:
+        return [interval for interval in intervals if interval.fact.alive(self.reader.instant)]
+
+
+class Unit(View):
+    """A view with the write that is being planned. Nothing is written until the service commits its plan."""
+
+    def __init__(self, reader: Reader, actor: Actor | None, organization: int, next_key: int, now: int) -> None:
+        super().__init__(reader, actor, organization)
+        self._next_key = next_key
+        self._now = now
+        self._created: list[Object] = []
+        self._opened: dict[tuple[FactKind, int, int, int], Fact] = {}
+        self._closed: dict[int, Interval] = {}
+        self._profile: dict[tuple[int, str], ProfileEntry] = {}
+        self._credentials: list[CredentialEntry] = []
+
+    @property
+    def plan(self) -> Plan:
+        """What the use case would do."""
+        return Plan(
+            self._created,
+            list(self._opened.values()),
+            list(self._closed.values()),
+            list(self._profile.values()),
+            self._credentials,
+        )
+
+    def create(
+        self,
+        kind: ObjectKind,
+        *,
+        owner: int | None = None,
+        thing: int = PLATFORM,
+        scope: int = PLATFORM,
+        expires_at: int | None = None,
+        identifier: str | None = None,
+    ) -> Object:
+        """Make an object of this organization, or of `owner`, and open its existence."""
+        key = self._next_key + len(self._created)
+        owner = self.organization if owner is None else owner
+        created = Object(key, identifier or str(uuid7()), kind, owner, self._now)
+        self._created.append(created)
+        self.open(Fact(FactKind.EXISTENCE, key, thing, scope, expires_at=expires_at))
+        return created
+
+    def kind_of(self, key: int) -> ObjectKind:
+        """What the object with that key is, also if this unit makes it."""
+        made = next((created for created in self._created if created.key == key), None)
+        return (made or self.reader.objects([key])[key]).kind
+
+    def open(self, fact: Fact) -> bool:
+        """Make a fact so, and say whether it was not so before.
+
+        Over a fact that time has ended, or one with another value in the same place, a new interval is opened.
+        """
+        if fact.place in self._opened:
+            self._opened[fact.place] = fact
+            return True
+        found = self._at(fact.place)
+        if found is not None:
+            if found.fact == fact and fact.alive(self.reader.instant):
+                return False
+            self._closed[found.key] = found
+        self._opened[fact.place] = fact
+        return True
+
+    def close(self, fact: Fact) -> bool:
+        """End the fact in that place, and say whether it was so. Nothing else is touched."""
+        found = self._at(fact.place)
+        if found is None or not found.fact.alive(self.reader.instant):
+            return False
+        self._closed[found.key] = found
+        return True
+
+    def end(self, ended: Object) -> None:
+        """End an object's existence and nothing else: its edges count no more, and do again if it is restored."""
+        for interval in self.intervals(ended.key, FactKind.EXISTENCE):
+            self._closed[interval.key] = interval
+
+    def write_profile(self, of: Object, **fields: str | None) -> None:
+        """Set the fields of an object's profile that differ; None takes a field away."""
+        known = self.reader.profiles([of.key])[of.key]
+        for name, value in fields.items():
+            if known.get(name) != value:
+                self._profile[of.key, name] = ProfileEntry(of.key, name, value)
+
+    def write_credential(self, of: Object, kind: str, verifier: str) -> None:
+        """Set an object's credential in place of the one it had."""
+        self._credentials.append(CredentialEntry(of.key, kind, verifier))
+
+    def _at(self, place: tuple[FactKind, int, int, int]) -> Interval | None:
+        kind, holder, *_ = place
+        if any(created.key == holder for created in self._created):
+            return None
+        held = self.reader.intervals([holder], kind)
+        return next((interval for interval in held if interval.fact.place == place), None)
