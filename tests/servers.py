@@ -1,0 +1,112 @@
+"""`rescind serve` as a process that a test can start, kill, stop and start again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx2
+from world import ROOT_EMAIL, ROOT_KEY, World
+
+START_SECONDS_MAX = 30
+
+
+class Server:
+    """One node. Used as a context it is started, and killed at the end whatever happened."""
+
+    def __init__(self, database: str, folder: Path, *options: str, port: int | None = None) -> None:
+        self.database = database
+        self.folder = folder
+        self.options = options
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._clients: list[httpx2.Client] = []
+
+    def start(self) -> Self:
+        """Start the node and wait until it is ready."""
+        with (self.folder / "serve.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rescind", "serve", "--port", str(self.port), *self.options],
+                env={
+                    **os.environ,
+                    "RESCIND_DATABASE": self.database,
+                    "RESCIND_ROOT_EMAIL": ROOT_EMAIL,
+                    "RESCIND_ROOT_PASSWORD": "root-password",
+                    "RESCIND_ROOT_API_KEY": ROOT_KEY,
+                },
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait()
+        return self
+
+    def wait(self) -> None:
+        """Wait until the node says that it is ready."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            try:
+                if httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            assert self.process is not None
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the node did not start:\n{self.log()}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End the node and its workers as a power cut would."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> int:
+        """Ask the node to end, and return its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(timeout=START_SECONDS_MAX)
+
+    def log(self) -> str:
+        """What the node has said so far."""
+        return (self.folder / "serve.log").read_text()
+
+    def world(self, key: str = ROOT_KEY) -> World:
+        """The node's Vultr face, spoken to with a key, as root if none is given."""
+        client = httpx2.Client(base_url=self.url, timeout=30)
+        self._clients.append(client)
+        return World(client, key)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.kill()
+        for client in self._clients:
+            client.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def rescind(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "rescind", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
