@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
-from servers import Server
 from starlette.testclient import TestClient
-from world import ROOT_EMAIL, ROOT_KEY, World
 
 from rescind.app import Node, application, build
 from rescind.settings import Settings
 from rescind.store.migrate import engine_for, migrate
 from rescind.usecases.platform import FirstRoot, initialise
+from servers import Server
+from world import ROOT_EMAIL, ROOT_KEY, World
 
 settings.register_profile(
     "rescind",

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx2
+
 from world import ROOT_EMAIL, ROOT_KEY, World
 
 START_SECONDS_MAX = 30

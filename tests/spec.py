@@ -94,8 +94,8 @@ def membership_of(facts, user, organization):
     return found.pop() if found else None
 
 
-def is_assumable(facts, role):
-    return any(json.loads(fact["value"])["role_type"] == "assumable" for fact in held(facts, "role_definition", role))
+def is_assignable(facts, role):
+    return any(json.loads(fact["value"])["role_type"] == "assignable" for fact in held(facts, "role_definition", role))
 
 
 def statements_of(facts, policy):
@@ -113,7 +113,7 @@ def reaching(rows, user, organization, revision, instant):
                 found.add((edge["thing"], (*way, place(edge))))
         for edge in edges(facts, ["role_attachment"], holder):
             role = edge["thing"]
-            if edge["scope"] == organization and not is_assumable(facts, role):
+            if edge["scope"] == organization and is_assignable(facts, role):
                 for definition in edges(facts, ["policy_attachment", "permission_grant"], role):
                     found.add((definition["thing"], (*way, place(edge), place(definition))))
     return frozenset(found)
@@ -250,9 +250,9 @@ def to_seconds(value):
 
 
 def to_bool(value):
-    if to_text(value).lower() not in ("true", "false"):
+    if to_text(value) not in ("true", "false"):
         raise ValueError(value)
-    return to_text(value).lower() == "true"
+    return to_text(value) == "true"
 
 
 def to_address(value):

@@ -326,7 +326,7 @@ def holds(operator, value, listed, effect="Allow"):
         ("DateNotEquals", 1.5, "1970-01-01T00:00:01.5", False),
         ("DateLessThan", "2026-01-01T00:00:00", "2026-01-01T00:00:00.000001Z", True),
         ("DateGreaterThanEquals", "2026-01-02", ["2027-01-01", "2026-01-02"], True),
-        ("Bool", "TRUE", True, True),
+        ("Bool", "true", True, True),
         ("Bool", False, "false", True),
         ("Bool", False, True, False),
         ("IpAddress", "10.1.2.3", "10.9.9.9/8", True),

@@ -102,7 +102,7 @@ class Snapshot:
 
     def _walk(self) -> Iterator[Reach]:
         holder, scope = self.principal.holder, self.principal.organization
-        if not self.exists(holder):
+        if not all(self.exists(key) for key in (self.principal.user, scope, holder) if key != PLATFORM):
             return
         yield from self.from_holder(holder, scope)
         for fact in self._edges(holder, FactKind.GROUP_MEMBERSHIP):
