@@ -1,15 +1,45 @@
 """Build a world over the Vultr face in a few lines, and ask it questions."""
 
 import itertools
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
+from rescind.app import Node
+from rescind.usecases import organizations, platform, users
+from rescind.usecases.unit import Unit
+
 ROOT_KEY = "root-key-for-tests-0123456789abcdef"
 ROOT_EMAIL = "root@example.org"
 
 _numbers = itertools.count(1)
+
+
+def root_of_another(node: Node) -> str:
+    """Make another organization with a root of its own, and return her key."""
+    number = next(_numbers)
+
+    def found(unit: Unit) -> tuple[str, str, str]:
+        organization = organizations.found(unit, name=f"Other {number}", type_="Personal/Team")
+        made = users.create(
+            unit,
+            name="Stranger",
+            first_name="",
+            last_name="",
+            email=f"stranger{number}@example.org",
+            password_verifier=None,
+            api_enabled=True,
+            acls=[],
+            is_service=True,
+        )
+        assert made.key is not None
+        return organization.id, made.id, made.key.secret
+
+    organization, user, key = node.service.operate("test", str(uuid.uuid4()), found).result
+    node.service.operate("test", str(uuid.uuid4()), platform.transfer_root, organization=organization, user=user)
+    return key
 
 
 @dataclass(frozen=True)

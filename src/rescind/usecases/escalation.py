@@ -64,8 +64,13 @@ def _given(unit: Unit) -> list[Statement]:
     """The statements that the plan gives to somebody."""
     plan = unit.plan
     made = {created.key for created in plan.created}
-    # Nobody can hold yet what this write makes; what it attaches is looked at by its attachment.
-    opened = [fact for fact in plan.opened if not (fact.holder in made and fact.kind in _ABOUT_THE_HOLDER)]
+    # Nobody can hold yet what this write makes, and it may make an organization of one's own; what it attaches is
+    # looked at by its attachment.
+    opened = [
+        fact
+        for fact in plan.opened
+        if not (fact.holder in made and (fact.kind in _ABOUT_THE_HOLDER or fact.scope in made))
+    ]
     closed = [interval.fact for interval in plan.closed]
     before, after = (
         _world(unit, [*opened, *closed], without=(), plus=()),

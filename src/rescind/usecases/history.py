@@ -1,5 +1,6 @@
 """History: the change log as an organization may read it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,9 @@ from rescind.model.changes import Change
 from rescind.model.errors import NotFound
 from rescind.store.contract import Page, Window
 from rescind.usecases.unit import View
+
+# One spelling of each number, and none that a column cannot hold.
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,9 @@ def page(view: View, window: Window) -> Page[ChangeView]:
     return Page([_described(change) for change in found.items], found.total, found.before, found.after)
 
 
-def get(view: View, revision: int) -> ChangeView:
-    """One change of the organization, with its body as it was hashed."""
-    change = view.reader.change(revision, view.organization)
+def get(view: View, revision: str) -> ChangeView:
+    """One change of the organization, by its number as it is spelled, with its body as it was hashed."""
+    change = view.reader.change(int(revision), view.organization) if _NUMBER.fullmatch(revision) else None
     if change is None:
         raise NotFound("change")
     return _described(change)

@@ -6,7 +6,6 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from rescind.api.door import Here
-from rescind.model.errors import NotFound
 from rescind.usecases import history
 from rescind.usecases.history import ChangeView
 
@@ -54,10 +53,7 @@ def list_changes(exchange: Here, limit: Limit = 100, cursor: Cursor = "") -> Res
 
 
 def get_change(exchange: Here, revision: str) -> Response:
-    # Another spelling of a number, or one that no column holds, is not the number of a change.
-    if not (revision.isascii() and revision.isdigit()) or len(revision) > 18 or revision.startswith("0"):
-        raise NotFound("change")
-    return exchange.reply(_change(exchange.read(history.get, int(revision))))
+    return exchange.reply(_change(exchange.read(history.get, revision)))
 
 
 def _change(found: ChangeView) -> Change:
