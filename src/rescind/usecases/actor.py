@@ -74,7 +74,7 @@ def authenticate(reader: Reader, asking: Asking) -> Actor:
     if key is None:
         raise Unauthenticated("invalid credential")
 
-    gathered = _gathered(reader, key)
+    gathered = snapshot_of(reader, Principal(PLATFORM), key)
     issued = gathered.held(key, FactKind.EXISTENCE)
     joined = gathered.held(issued[0].thing, FactKind.EXISTENCE) if issued else []
     if not joined or not gathered.exists(joined[0].thing) or gathered.held(joined[0].thing, FactKind.BLOCK):
@@ -89,17 +89,21 @@ def authenticate(reader: Reader, asking: Asking) -> Actor:
     return Actor(objects[user], objects[key], snapshot, asking.address)
 
 
-def snapshot_of(reader: Reader, membership: int, organization: int) -> Snapshot:
-    """Everything that bears on one membership of one organization, by keys."""
-    gathered = _gathered(reader, membership)
-    user = next((fact.thing for fact in gathered.held(membership, FactKind.EXISTENCE)), PLATFORM)
-    return replace(gathered, principal=Principal(user, organization, membership))
+def principal_of(reader: Reader, user: int, organization: int) -> Principal:
+    """A user, by key, as a principal in an organization, whether she is a member or not."""
+    joined = [
+        interval.fact.holder
+        for interval in reader.intervals_on([user], FactKind.EXISTENCE)
+        if interval.fact.scope == organization and interval.fact.alive(reader.instant)
+    ]
+    return Principal(user, organization, joined[0] if joined else PLATFORM)
 
 
-def _gathered(reader: Reader, seed: int) -> Snapshot:
-    """The facts of `seed` and all that it leads to, of no principal yet."""
+def snapshot_of(reader: Reader, principal: Principal, *others: int) -> Snapshot:
+    """Everything that bears on a principal, and what other objects, by key, lead to."""
 
     def fetch(keys: Collection[int]) -> list[Fact]:
         return [interval.fact for interval in reader.intervals(keys)]
 
-    return Snapshot(Principal(PLATFORM), reader.revision, reader.instant, gather([seed], fetch))
+    seeds = {principal.user, principal.organization, principal.membership, *others} - {PLATFORM}
+    return Snapshot(principal, reader.revision, reader.instant, gather(seeds, fetch))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rescind.decision.snapshot import Principal
 from rescind.model.errors import Forbidden, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
@@ -29,7 +30,8 @@ def page(view: View, window: Window) -> Page[OrganizationView]:
     """The living organizations of the person behind the key in which she may list them."""
     mine = []
     for membership in view.memberships_of(view.actor.user):
-        there = replace(view.actor, snapshot=snapshot_of(view.reader, membership.key, membership.owner))
+        principal = Principal(view.actor.user.key, membership.owner, membership.key)
+        there = replace(view.actor, snapshot=snapshot_of(view.reader, principal))
         if there.may(LIST, "organization"):
             mine.append(membership.owner)
     if not mine:

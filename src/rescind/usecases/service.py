@@ -10,7 +10,7 @@ from rescind.model.errors import Forbidden, NotFound, Unauthenticated
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store.contract import Reader, Store
-from rescind.usecases.actor import Actor, Asking, authenticate, snapshot_of
+from rescind.usecases.actor import Actor, Asking, authenticate, principal_of, snapshot_of
 from rescind.usecases.escalation import refuse_escalation
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.unit import Unit, View
@@ -158,15 +158,7 @@ def _admit(reader: Reader, call: Call) -> Actor:
 def _in_organization(reader: Reader, actor: Actor, organization_id: str) -> Actor:
     """The same person as a member of another organization; one of which she is no member is unknown to her."""
     found = reader.find_object(ObjectKind.ORGANIZATION, organization_id)
-    joined = (
-        []
-        if found is None
-        else [
-            interval.fact.holder
-            for interval in reader.intervals_on([actor.user.key], FactKind.EXISTENCE)
-            if interval.fact.scope == found.key and interval.fact.alive(reader.instant)
-        ]
-    )
-    if found is None or not joined:
+    principal = principal_of(reader, actor.user.key, found.key) if found else None
+    if principal is None or not principal.membership:
         raise NotFound(ObjectKind.ORGANIZATION.label)
-    return replace(actor, snapshot=snapshot_of(reader, joined[0], found.key))
+    return replace(actor, snapshot=snapshot_of(reader, principal))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from uuid_utils import uuid7
 
-from rescind.decision.snapshot import Snapshot
+from rescind.decision.snapshot import Principal, Snapshot
 from rescind.model.changes import CredentialEntry, Plan, ProfileEntry
 from rescind.model.errors import Forbidden, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
@@ -105,11 +105,11 @@ class View:
 
     def snapshot(self, member: Member) -> Snapshot:
         """Everything that bears on that member here."""
-        return snapshot_of(self.reader, member.membership.key, self.organization)
+        return snapshot_of(self.reader, Principal(member.user.key, self.organization, member.membership.key))
 
     def snapshot_around(self, found: Object) -> Snapshot:
         """Everything that an object of this organization leads to, of no principal."""
-        return snapshot_of(self.reader, found.key, self.organization)
+        return snapshot_of(self.reader, Principal(PLATFORM, self.organization), found.key)
 
     def is_root(self, membership: Object) -> bool:
         """Whether the membership carries root ownership of its organization."""
