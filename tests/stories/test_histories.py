@@ -20,23 +20,53 @@ Step = tuple[str, tuple[int, ...]]
 
 STEPS: dict[str, tuple[Callable[..., Any], tuple[st.SearchStrategy[int], ...]]] = {
     "attach role to user": (lambda h, u, r: h.act(roles.attach_user, role=h.roles[r], user=h.users[u]), (TWO, TWO)),
-    "detach role from user": (lambda h, u, r: h.act(roles.detach_users, roles=[h.roles[r]], user=h.users[u]), (TWO, TWO)),
+    "detach role from user": (
+        lambda h, u, r: h.act(roles.detach_users, roles=[h.roles[r]], user=h.users[u]),
+        (TWO, TWO),
+    ),
     "attach role to group": (lambda h, g, r: h.act(roles.attach_group, role=h.roles[r], group=h.groups[g]), (TWO, TWO)),
-    "detach role from group": (lambda h, g, r: h.act(roles.detach_group, role=h.roles[r], group=h.groups[g]), (TWO, TWO)),
-    "attach policy to role": (lambda h, r, p: h.act(roles.attach_policy, role=h.roles[r], policy=h.policies[p]), (TWO, THREE)),
-    "detach policy from role": (lambda h, r, p: h.act(roles.detach_policy, role=h.roles[r], policy=h.policies[p]), (TWO, THREE)),
-    "attach policy to user": (lambda h, u, p: h.act(policies.attach_user, policy=h.policies[p], user=h.users[u]), (TWO, THREE)),
-    "detach policy from user": (lambda h, u, p: h.act(policies.detach_user, policy=h.policies[p], user=h.users[u]), (TWO, THREE)),
-    "attach policy to group": (lambda h, g, p: h.act(policies.attach_group, policy=h.policies[p], group=h.groups[g]), (TWO, THREE)),
-    "detach policy from group": (lambda h, g, p: h.act(policies.detach_group, policy=h.policies[p], group=h.groups[g]), (TWO, THREE)),
+    "detach role from group": (
+        lambda h, g, r: h.act(roles.detach_group, role=h.roles[r], group=h.groups[g]),
+        (TWO, TWO),
+    ),
+    "attach policy to role": (
+        lambda h, r, p: h.act(roles.attach_policy, role=h.roles[r], policy=h.policies[p]),
+        (TWO, THREE),
+    ),
+    "detach policy from role": (
+        lambda h, r, p: h.act(roles.detach_policy, role=h.roles[r], policy=h.policies[p]),
+        (TWO, THREE),
+    ),
+    "attach policy to user": (
+        lambda h, u, p: h.act(policies.attach_user, policy=h.policies[p], user=h.users[u]),
+        (TWO, THREE),
+    ),
+    "detach policy from user": (
+        lambda h, u, p: h.act(policies.detach_user, policy=h.policies[p], user=h.users[u]),
+        (TWO, THREE),
+    ),
+    "attach policy to group": (
+        lambda h, g, p: h.act(policies.attach_group, policy=h.policies[p], group=h.groups[g]),
+        (TWO, THREE),
+    ),
+    "detach policy from group": (
+        lambda h, g, p: h.act(policies.detach_group, policy=h.policies[p], group=h.groups[g]),
+        (TWO, THREE),
+    ),
     "add member": (lambda h, g, u: h.act(groups.add_member, group=h.groups[g], user=h.users[u]), (TWO, TWO)),
     "remove member": (lambda h, g, u: h.act(groups.remove_member, group=h.groups[g], user=h.users[u]), (TWO, TWO)),
     "delete role": (lambda h, r: h.act(roles.delete, role=h.roles[r]), (TWO,)),
     "restore role": (lambda h, r: h.act(roles.restore, role=h.roles[r]), (TWO,)),
-    "turn role": (lambda h, r, t: h.act(roles.update, role=h.roles[r], role_type=("assignable", "assumable")[t]), (TWO, TWO)),
+    "turn role": (
+        lambda h, r, t: h.act(roles.update, role=h.roles[r], role_type=("assignable", "assumable")[t]),
+        (TWO, TWO),
+    ),
     "delete policy": (lambda h, p: h.act(policies.delete, policy=h.policies[p]), (THREE,)),
     "restore policy": (lambda h, p: h.act(policies.restore, policy=h.policies[p]), (THREE,)),
-    "edit policy": (lambda h, p, d: h.act(policies.update, policy=h.policies[p], document=documents()[d]), (THREE, THREE)),
+    "edit policy": (
+        lambda h, p, d: h.act(policies.update, policy=h.policies[p], document=documents()[d]),
+        (THREE, THREE),
+    ),
     "delete group": (lambda h, g: h.act(groups.delete, group=h.groups[g]), (TWO,)),
     "remove user": (lambda h, u: h.act(users.remove, user=h.users[u]), (TWO,)),
     "invite again": (lambda h, u: h.join(u), (TWO,)),
@@ -96,9 +126,7 @@ def test_the_product_is_the_specification(
 TAKES = [name for name in STEPS if name.startswith(("detach", "remove", "delete", "suspend"))]
 GIVES_BACK = [name for name in STEPS if name.startswith(("restore", "invite", "unsuspend"))]
 ENDS = [name for name in STEPS if name.startswith(("delete", "remove user"))]
-EVERYTHING_BACK = [
-    (name, (number,)) for name in GIVES_BACK for number in range(3 if name == "restore policy" else 2)
-]
+EVERYTHING_BACK = [(name, (number,)) for name in GIVES_BACK for number in range(3 if name == "restore policy" else 2)]
 taking, giving_back, adding = steps_of(TAKES), steps_of([*GIVES_BACK, *ENDS]), steps_of(ADDS)
 
 
