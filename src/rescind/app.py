@@ -6,8 +6,8 @@ from importlib.metadata import version
 import anyio.to_thread
 
 from rescind.api import metrics
+from rescind.api.body import App, Message, Receive, Scope, Send
 from rescind.api.cursors import Cursors
-from rescind.api.door import App, Message, Receive, Scope, Send
 from rescind.api.native.face import DOOR as NATIVE
 from rescind.api.probes import probes
 from rescind.api.vultr.face import DOOR as VULTR

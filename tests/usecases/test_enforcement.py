@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from rescind.api.door import Operation
+from rescind.api.exchange import Operation
 from rescind.api.native.face import OPERATIONS as NATIVE
 from rescind.api.vultr.face import OPERATIONS as VULTR
 from rescind.app import DOORS, application, build

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from rescind.api.door import Here
+from rescind.api.exchange import Here
 from rescind.usecases import history
 from rescind.usecases.history import ChangeView
 

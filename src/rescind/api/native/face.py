@@ -1,6 +1,7 @@
 """The table of `/v1`."""
 
-from rescind.api.door import Door, Operation
+from rescind.api.door import Door
+from rescind.api.exchange import Operation
 from rescind.api.native import changes
 from rescind.api.native.manners import MANNERS
 from rescind.usecases import history

@@ -1,6 +1,7 @@
 """The table of the Vultr face: call → use case → requirement → answer. Numbers are those of the contract."""
 
-from rescind.api.door import Door, Operation
+from rescind.api.door import Door
+from rescind.api.exchange import Operation
 from rescind.api.vultr import groups, keys, organizations, policies, roles, users, wire
 from rescind.api.vultr.manners import MANNERS
 from rescind.usecases import access

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
-from rescind.api.door import Here
+from rescind.api.exchange import Here
 from rescind.api.vultr import say, wire
 from rescind.model.errors import Invalid
 from rescind.usecases import keys

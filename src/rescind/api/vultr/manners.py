@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from rescind.api.door import Exchange, Manners
+from rescind.api.door import Manners
+from rescind.api.exchange import Exchange
 from rescind.api.vultr import wire
 from rescind.model.errors import Forbidden, Gone, Invalid, NotFound, Refusal, Unauthenticated, Unavailable
 from rescind.model.objects import ObjectKind

@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from rescind.api.door import Here
+from rescind.api.exchange import Here
 from rescind.api.vultr import say, wire
 from rescind.api.vultr.manners import Cursor, PerPage, meta
 from rescind.usecases import organizations

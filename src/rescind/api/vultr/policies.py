@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from rescind.api.door import Here
+from rescind.api.exchange import Here
 from rescind.api.vultr import say, wire
 from rescind.api.vultr.manners import Cursor, PerPage, meta
 from rescind.usecases import policies

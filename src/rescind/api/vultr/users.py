@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from rescind.api.door import Exchange, Here
+from rescind.api.exchange import Exchange, Here
 from rescind.api.vultr import say, wire
 from rescind.api.vultr.manners import Cursor, PerPage, meta, whole
 from rescind.model.errors import Invalid

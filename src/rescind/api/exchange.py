@@ -1,0 +1,109 @@
+"""One request on its way: the row of its door's table, and what a handler does with both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel
+
+from rescind.api.cursors import Cursors
+from rescind.api.metrics import CHANGES
+from rescind.store.contract import Page, Window
+from rescind.usecases.actor import Asking, verifier_of
+from rescind.usecases.requirements import Requirement
+from rescind.usecases.service import Answer, Call, Service
+from rescind.usecases.unit import Unit, View
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of a door's table: what a call does, what it requires, and how it is answered.
+
+    `number` is the row's number in the contract, where there is one.
+    """
+
+    number: int
+    method: str
+    path: str
+    usecase: Callable[..., Any]
+    requires: Requirement
+    handler: Callable[..., Response]
+    status: int = 200
+    answers: type[BaseModel] | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells the row from every other."""
+        return f"{self.method} {self.path}"
+
+
+class Exchange:
+    """One request on its way through a handler: runs the row's use case, and replies from when that is true."""
+
+    def __init__(self, service: Service, cursors: Cursors, operation: Operation, request: Request) -> None:
+        self._service = service
+        self._cursors = cursors
+        self._operation = operation
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        asking = Asking(
+            request.scope["rescind.request_id"],
+            token.strip() if scheme.lower() == "bearer" else None,
+            request.client.host if request.client else "",
+        )
+        target_id = next(iter(request.path_params.values()), "")
+        self._call = Call(asking, operation.requires, target_id)
+        self._list_name = f"{request.url.path} {verifier_of(asking.token or '')}"
+        self._headers: dict[str, str] = {}
+        self._written: Answer[Any] | None = None
+
+    def read(self, usecase: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Run the row's use case, which reads."""
+        assert usecase is self._operation.usecase
+        answer = self._service.read(self._call, usecase, *args, **kwargs)
+        self._headers["Rescind-Revision"] = str(answer.moment.revision)
+        self._headers["Rescind-Instant"] = str(answer.moment.instant)
+        return answer.result
+
+    def write(self, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Run the row's use case, which writes."""
+        assert usecase is self._operation.usecase
+        answer = self._service.write(self._call, usecase, *args, **kwargs)
+        self._headers["Rescind-Revision"] = str(answer.moment.revision)
+        if answer.change is not None:
+            self._headers["Rescind-Change"] = f"/v1/changes/{answer.change.revision}"
+            CHANGES.inc()
+        self._written = answer
+        return answer.result
+
+    def look(self, view: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        """See what the write left behind, for its reply."""
+        assert self._written is not None
+        return self._service.look(self._written, view, *args, **kwargs)
+
+    def window(self, cursor: str, limit: int) -> Window:
+        """The part of a list that a cursor names. Raises `Invalid` for one that this list did not give."""
+        return self._cursors.window(cursor, limit, self._list_name)
+
+    def cursors(self, page: Page[Any]) -> tuple[str, str]:
+        """The cursors of the previous and the next part; empty where there is none."""
+        return self._cursors.around(page, self._list_name)
+
+    def reply(self, body: BaseModel | None = None) -> Response:
+        """The answer, with the row's status."""
+        if body is None:
+            return Response(status_code=self._operation.status, headers=self._headers)
+        # A member that was not set is absent, never null.
+        text = body.model_dump_json(exclude_unset=True)
+        return Response(text, self._operation.status, self._headers, media_type="application/json")
+
+
+async def _exchange(request: Request) -> Exchange:
+    state = request.app.state
+    return Exchange(state.service, state.cursors, state.operations[request.scope["route"].name], request)
+
+
+Here = Annotated[Exchange, Depends(_exchange)]
