@@ -79,6 +79,10 @@ class Exchange:
         self._written = answer
         return answer.result
 
+    def admit(self) -> None:
+        """Refuse now what would be refused, before something costly is done for it."""
+        self._service.admit(self._call)
+
     def look(self, view: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
         """See what the write left behind, for its reply."""
         assert self._written is not None

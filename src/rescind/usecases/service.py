@@ -75,6 +75,12 @@ class Service:
 
         return self._write(planned)
 
+    def admit(self, call: Call) -> None:
+        """Refuse a call that would be refused, before something costly is done for it."""
+        moment = self._freshness.now()
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            _admit(reader, call)
+
     def operate(
         self,
         command: str,
