@@ -10,9 +10,10 @@ from rescind.model.errors import Invalid
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
-from rescind.usecases import groups, limits, users
+from rescind.usecases import limits
 from rescind.usecases.groups import GroupView
-from rescind.usecases.relations import Relation, attach, detach, relation, relations_to
+from rescind.usecases.holders import Holders
+from rescind.usecases.relations import Relation, attach, detach
 from rescind.usecases.restoring import restore_object
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import UserView
@@ -124,30 +125,22 @@ def detach_group(unit: Unit, *, policy: str, group: str) -> bool:
 
 def page_users(view: View, window: Window, *, policy: str) -> Page[Relation[UserView, PolicyView]]:
     """The members to whom the policy is attached directly."""
-    found = view.get(ObjectKind.POLICY, policy)
-    page = relations_to(view, found, FactKind.POLICY_ATTACHMENT, ObjectKind.MEMBERSHIP, window)
-    return Page(_on_users(view, found, page.items), page.total, page.before, page.after)
+    return _holders(view, policy).page_users(window)
 
 
 def page_groups(view: View, window: Window, *, policy: str) -> Page[Relation[GroupView, PolicyView]]:
     """The groups to which the policy is attached."""
-    found = view.get(ObjectKind.POLICY, policy)
-    page = relations_to(view, found, FactKind.POLICY_ATTACHMENT, ObjectKind.GROUP, window)
-    return Page(_on_groups(view, found, page.items), page.total, page.before, page.after)
+    return _holders(view, policy).page_groups(window)
 
 
 def user_relation(view: View, policy: str, user: str) -> Relation[UserView, PolicyView]:
     """A policy's edge from a member."""
-    found = view.get(ObjectKind.POLICY, policy)
-    edge = relation(view, FactKind.POLICY_ATTACHMENT, view.member(user).membership, found)
-    return _on_users(view, found, [edge])[0]
+    return _holders(view, policy).user(user)
 
 
 def group_relation(view: View, policy: str, group: str) -> Relation[GroupView, PolicyView]:
     """A policy's edge from a group."""
-    found = view.get(ObjectKind.POLICY, policy)
-    edge = relation(view, FactKind.POLICY_ATTACHMENT, view.get(ObjectKind.GROUP, group), found)
-    return _on_groups(view, found, [edge])[0]
+    return _holders(view, policy).group(group)
 
 
 def describe(view: View, policies: Sequence[Object]) -> list[PolicyView]:
@@ -170,16 +163,6 @@ def describe(view: View, policies: Sequence[Object]) -> list[PolicyView]:
     ]
 
 
-Edges = Sequence[Relation[Object, Object]]
-
-
-def _on_users(view: View, policy: Object, edges: Edges) -> list[Relation[UserView, PolicyView]]:
-    described = describe(view, [policy])[0]
-    holders = users.describe(view, view.members(edge.holder for edge in edges))
-    return [Relation(holder, described, edge.at, edge.by) for edge, holder in zip(edges, holders, strict=True)]
-
-
-def _on_groups(view: View, policy: Object, edges: Edges) -> list[Relation[GroupView, PolicyView]]:
-    described = describe(view, [policy])[0]
-    holders = groups.describe(view, [edge.holder for edge in edges])
-    return [Relation(holder, described, edge.at, edge.by) for edge, holder in zip(edges, holders, strict=True)]
+def _holders(view: View, policy: str) -> Holders[PolicyView]:
+    found = view.get(ObjectKind.POLICY, policy)
+    return Holders(view, found, FactKind.POLICY_ATTACHMENT, describe(view, [found])[0])

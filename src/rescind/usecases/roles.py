@@ -8,10 +8,11 @@ from rescind.model.errors import Invalid
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
-from rescind.usecases import groups, limits, policies, users
+from rescind.usecases import limits, policies
 from rescind.usecases.groups import GroupView
+from rescind.usecases.holders import Holders
 from rescind.usecases.policies import PolicyView
-from rescind.usecases.relations import Relation, attach, detach, relation, relations_of, relations_to
+from rescind.usecases.relations import Relation, attach, detach, relation, relations_of
 from rescind.usecases.restoring import restore_object
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import UserView
@@ -123,16 +124,12 @@ def detach_policy(unit: Unit, *, role: str, policy: str) -> bool:
 
 def page_users(view: View, window: Window, *, role: str) -> Page[Relation[UserView, RoleView]]:
     """The members to whom the role is attached directly."""
-    found = view.get(ObjectKind.ROLE, role)
-    page = relations_to(view, found, FactKind.ROLE_ATTACHMENT, ObjectKind.MEMBERSHIP, window)
-    return Page(_on_users(view, found, page.items), page.total, page.before, page.after)
+    return _holders(view, role).page_users(window)
 
 
 def page_groups(view: View, window: Window, *, role: str) -> Page[Relation[GroupView, RoleView]]:
     """The groups to which the role is attached."""
-    found = view.get(ObjectKind.ROLE, role)
-    page = relations_to(view, found, FactKind.ROLE_ATTACHMENT, ObjectKind.GROUP, window)
-    return Page(_on_groups(view, found, page.items), page.total, page.before, page.after)
+    return _holders(view, role).page_groups(window)
 
 
 def page_policies(view: View, window: Window, *, role: str) -> Page[Relation[RoleView, PolicyView]]:
@@ -144,16 +141,12 @@ def page_policies(view: View, window: Window, *, role: str) -> Page[Relation[Rol
 
 def user_relation(view: View, role: str, user: str) -> Relation[UserView, RoleView]:
     """A role's edge from a member."""
-    found = view.get(ObjectKind.ROLE, role)
-    edge = relation(view, FactKind.ROLE_ATTACHMENT, view.member(user).membership, found)
-    return _on_users(view, found, [edge])[0]
+    return _holders(view, role).user(user)
 
 
 def group_relation(view: View, role: str, group: str) -> Relation[GroupView, RoleView]:
     """A role's edge from a group."""
-    found = view.get(ObjectKind.ROLE, role)
-    edge = relation(view, FactKind.ROLE_ATTACHMENT, view.get(ObjectKind.GROUP, group), found)
-    return _on_groups(view, found, [edge])[0]
+    return _holders(view, role).group(group)
 
 
 def policy_relation(view: View, role: str, policy: str) -> Relation[RoleView, PolicyView]:
@@ -199,22 +192,14 @@ def _living(view: View, keys: set[int]) -> dict[int, Object]:
     return view.reader.objects(living)
 
 
-Edges = Sequence[Relation[Object, Object]]
+def _holders(view: View, role: str) -> Holders[RoleView]:
+    found = view.get(ObjectKind.ROLE, role)
+    return Holders(view, found, FactKind.ROLE_ATTACHMENT, describe(view, [found])[0])
 
 
-def _on_users(view: View, role: Object, edges: Edges) -> list[Relation[UserView, RoleView]]:
-    described = describe(view, [role])[0]
-    holders = users.describe(view, view.members(edge.holder for edge in edges))
-    return [Relation(holder, described, edge.at, edge.by) for edge, holder in zip(edges, holders, strict=True)]
-
-
-def _on_groups(view: View, role: Object, edges: Edges) -> list[Relation[GroupView, RoleView]]:
-    described = describe(view, [role])[0]
-    holders = groups.describe(view, [edge.holder for edge in edges])
-    return [Relation(holder, described, edge.at, edge.by) for edge, holder in zip(edges, holders, strict=True)]
-
-
-def _of_role(view: View, role: Object, edges: Edges) -> list[Relation[RoleView, PolicyView]]:
+def _of_role(
+    view: View, role: Object, edges: Sequence[Relation[Object, Object]]
+) -> list[Relation[RoleView, PolicyView]]:
     described = describe(view, [role])[0]
     held = policies.describe(view, [edge.thing for edge in edges])
     return [Relation(described, policy, edge.at, edge.by) for edge, policy in zip(edges, held, strict=True)]
