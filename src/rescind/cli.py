@@ -43,7 +43,26 @@ def _root_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands whose refusals are one line, without a traceback and without a secret."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        from sqlalchemy.exc import DBAPIError
+
+        from rescind.model.errors import Refusal
+
+        try:
+            return super().invoke(ctx)
+        except Refusal as refusal:
+            raise click.ClickException(refusal.message) from None
+        except DBAPIError as error:
+            # The driver's own words, without the statement and without the address.
+            said = " ".join(str(error.orig).split())
+            raise click.ClickException(f"the database cannot be used: {said}") from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rescind")
 def main() -> None:
     """Rescind takes access away so that it can be proven."""
@@ -58,8 +77,8 @@ def main() -> None:
 @click.option("--tls", envvar="RESCIND_TLS", type=click.Choice(["auto"]), help="`auto` makes a local certificate.")
 @click.option("--tls-name", envvar="RESCIND_TLS_NAME", multiple=True, help="A further name for `--tls auto`.")
 @click.option("--tls-folder", envvar="RESCIND_TLS_FOLDER", default="rescind-tls", type=click.Path(path_type=Path))
-@click.option("--tls-cert", envvar="RESCIND_TLS_CERT", default="", type=click.Path(dir_okay=False))
-@click.option("--tls-key", envvar="RESCIND_TLS_KEY", default="", type=click.Path(dir_okay=False))
+@click.option("--tls-cert", envvar="RESCIND_TLS_CERT", type=click.Path(exists=True, dir_okay=False))
+@click.option("--tls-key", envvar="RESCIND_TLS_KEY", type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "--trusted-proxies",
     envvar="RESCIND_TRUSTED_PROXIES",
@@ -88,12 +107,15 @@ def serve(
     from rescind.logs import configure_logs
     from rescind.settings import Settings
 
+    if bool(options["tls_cert"]) != bool(options["tls_key"]):
+        raise click.UsageError("--tls-cert and --tls-key belong together")
     if tls == "auto":
         from rescind.certificates import local_certificate
 
         files = local_certificate(tls_folder, tls_name)
         options["tls_cert"], options["tls_key"] = str(files.certificate), str(files.key)
         click.echo(f"The local authority to trust: {files.authority.resolve()}", err=True)
+    options |= {name: options[name] or "" for name in ("tls_cert", "tls_key")}
     settings = Settings(**options)
     configure_logs()
     node = _open(settings, migrate_empty=True)
@@ -111,10 +133,8 @@ def _run(settings: "Settings") -> None:
     settings.hand_over()
     scheme = "https" if settings.tls_cert else "http"
     click.echo(f"Rescind on {scheme}://{settings.host}:{settings.port}", err=True)
-    with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder:
-        if settings.workers > 1:
-            # Before anything imports the metrics: each worker writes its numbers to a file of its own.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+    def run() -> None:
         uvicorn.run(
             "rescind.app:create",
             factory=True,
@@ -135,6 +155,14 @@ def _run(settings: "Settings") -> None:
             timeout_graceful_shutdown=30,
         )
 
+    if settings.workers == 1:
+        run()
+        return
+    # Before anything imports the metrics: each worker writes its numbers to a file of its own.
+    with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        run()
+
 
 @main.command()
 @_database
@@ -152,6 +180,8 @@ def init(database: str, root_email: str, root_password: str | None, root_api_key
         click.echo(json.dumps({"initialised": made is not None, **shown}))
     elif made is None:
         click.echo("The database was initialised before; nothing was changed.", err=True)
+    else:
+        click.echo("The database is initialised.", err=True)
 
 
 @main.command()
@@ -159,10 +189,13 @@ def init(database: str, root_email: str, root_password: str | None, root_api_key
 @_json
 def migrate(database: str, as_json: bool) -> None:
     """Bring the database to this version's schema."""
+    from rescind.store.contract import SCHEMA_VERSION
     from rescind.store.migrate import engine_for
     from rescind.store.migrate import migrate as bring
 
     before, after = bring(engine_for(database))
+    if after > SCHEMA_VERSION:
+        raise click.ClickException(f"schema version {after} is newer than this program: install a newer one")
     if as_json:
         click.echo(json.dumps({"before": before, "after": after}))
     else:
@@ -270,9 +303,7 @@ def root_transfer(database: str, organization: str, user: str, as_json: bool) ->
     from rescind.usecases import platform
 
     service = _open(Settings(database=database)).service
-    answer = _refused(
-        lambda: service.operate("root", str(uuid7()), platform.transfer_root, organization=organization, user=user)
-    )
+    answer = service.operate("root", str(uuid7()), platform.transfer_root, organization=organization, user=user)
     if as_json:
         click.echo(json.dumps({"revision": answer.moment.revision, "changed": answer.change is not None}))
     else:
@@ -293,9 +324,7 @@ def root_key(database: str, organization: str, user: str, as_json: bool) -> None
 
     settings = Settings(database=database)
     service = _open(settings).service
-    answer = _refused(
-        lambda: service.operate("root", str(uuid7()), platform.new_root_key, organization=organization, user=user)
-    )
+    answer = service.operate("root", str(uuid7()), platform.new_root_key, organization=organization, user=user)
     if as_json:
         click.echo(json.dumps({"id": answer.result.id, "api_key": answer.result.secret}))
     else:
@@ -304,20 +333,14 @@ def root_key(database: str, organization: str, user: str, as_json: bool) -> None
 
 def _open(settings: "Settings", *, migrate_empty: bool = False) -> "Node":
     """A node on the database, which must have this version's schema; an empty one may be given it."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from rescind.app import build
     from rescind.store.contract import SCHEMA_VERSION
     from rescind.store.migrate import engine_for, migrate, schema_version
 
-    try:
-        engine = engine_for(settings.database)
-        found = schema_version(engine)
-        if found == 0 and migrate_empty:
-            found = migrate(engine)[1]
-    except (ValueError, SQLAlchemyError) as error:
-        # The driver's own words, without the statement and without the password in the address.
-        raise click.ClickException(f"cannot open the database: {getattr(error, 'orig', None) or error}") from None
+    engine = engine_for(settings.database)
+    found = schema_version(engine)
+    if found == 0 and migrate_empty:
+        found = migrate(engine)[1]
     engine.pool.dispose()
     if found == 0:
         raise click.ClickException("the database is empty: `rescind init` or `rescind serve` initialises it")
@@ -347,7 +370,7 @@ def _initialise(
     if node.store.head().revision:
         return None
     first = FirstRoot(email, password or secrets.token_urlsafe(16), api_key or None)
-    made: NewKey | None = _refused(lambda: node.service.operate("init", str(uuid7()), initialise, first)).result
+    made = node.service.operate("init", str(uuid7()), initialise, first).result
     if made is not None and not api_key and not quiet:
         _hand_out(made, settings)
     return made
@@ -365,13 +388,3 @@ def _hand_out(key: "NewKey", settings: "Settings") -> None:
     file = folder / "rescind-root-key"
     write_secret(file, f"{key.secret}\n".encode())
     click.echo(f"API key of root, in a file for you alone: {file.resolve()}", err=True)
-
-
-def _refused(do: Callable[[], Any]) -> Any:
-    """What `do` returns; a refusal becomes one line and exit code 1."""
-    from rescind.model.errors import Refusal
-
-    try:
-        return do()
-    except Refusal as refusal:
-        raise click.ClickException(refusal.message) from None

@@ -44,11 +44,19 @@ async def checked_body(scope: Scope, receive: Receive) -> bytes:
 def check_json(body: bytes) -> Any:
     """Decode JSON as strictly as what comes after it: raises `Invalid` for whatever no database would store."""
     try:
-        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+        value = json.loads(body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unique)
         _check_depth(value)
     except (ValueError, RecursionError):
         raise Invalid("the body is not well-formed JSON") from None
     return value
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that is there twice: one of the two values would be lost, and it may be the restriction."""
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError("a member is there twice")
+    return found
 
 
 def _refuse_constant(name: str) -> Any:

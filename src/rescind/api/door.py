@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from uuid_utils import uuid7
 
 from rescind.api.body import App, Message, Receive, Scope, Send, as_json, checked_body, replay
@@ -18,6 +19,9 @@ from rescind.api.exchange import Operation
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.model.errors import Invalid, Refusal
 from rescind.usecases.service import Service
+
+METHOD_NOT_ALLOWED = 405
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 _log = structlog.get_logger("rescind.http")
 
@@ -65,10 +69,13 @@ class Door:
             assert isinstance(error, RequestValidationError)
             return self.manners.refusal(Invalid(_said(error)))
 
-        async def unknown(_: Request, error: Exception) -> Response:
+        async def unknown(request: Request, error: Exception) -> Response:
             assert isinstance(error, HTTPException)
             response = plain(error.status_code, str(error.detail))
-            response.headers.update(error.headers or {})
+            if error.status_code == METHOD_NOT_ALLOWED:
+                # The framework names the methods of the first row with this path alone.
+                rows = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+                response.headers["Allow"] = ", ".join(sorted({m for row in rows for m in getattr(row, "methods", ())}))
             return response
 
         async def broken(_: Request, __: Exception) -> Response:
@@ -167,11 +174,13 @@ class _Threshold:
         # The route's template, never the path: ids are opaque, but a path may carry a token.
         route = getattr(scope.get("route"), "path", "")
         seconds = perf_counter() - began
-        REQUEST_SECONDS.labels(scope["method"], route, status).observe(seconds)
+        # Anybody can make up a method; a label for each would fill the memory.
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        REQUEST_SECONDS.labels(method, route, status).observe(seconds)
         _log.info(
             "answered",
             request_id=request_id,
-            method=scope["method"],
+            method=method,
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 2),

@@ -2,6 +2,7 @@
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -30,12 +31,13 @@ def probes(freshness: Freshness) -> Starlette:
         body, media_type = exposition()
         return Response(body, media_type=media_type)
 
-    async def unknown(_: Request, __: Exception) -> Response:
-        return JSONResponse({"error": "Not found", "status": 404}, 404)
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return JSONResponse({"error": error.detail, "status": error.status_code}, error.status_code, error.headers)
 
     app = Starlette(
         routes=[Route("/healthz", healthy), Route("/readyz", ready), Route("/metrics", metrics)],
-        exception_handlers={404: unknown},
+        exception_handlers={HTTPException: refused},
     )
     app.router.redirect_slashes = False
     return app

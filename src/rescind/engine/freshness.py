@@ -76,19 +76,28 @@ class Freshness:
         known = self._known
         self._reading = True
         self._reads_begun += 1
-        self._outcome = Unavailable("the head could not be read")
+        outcome: Moment | Unavailable = Unavailable("the head could not be read")
+        head = None
         self._turn.release()
         try:
             head = self._store.head(known.revision if known else 0)
+        except Unavailable as refusal:
+            outcome = refusal
         finally:
             self._turn.acquire()
+            if head is not None:
+                outcome = self._judge(head, known)
+            # Published with the end of the read and not before: who waited may wake after the next read began.
+            self._outcome = outcome
             self._reading = False
             self._reads_ended = self._reads_begun
             self._turn.notify_all()
+
+    def _judge(self, head: Head, known: Head | None) -> Moment | Unavailable:
         try:
-            self._outcome = self._accept(head, known)
+            return self._accept(head, known)
         except Unavailable as refusal:
-            self._outcome = refusal
+            return refusal
 
     def _accept(self, head: Head, known: Head | None) -> Moment:
         if head.schema_version != SCHEMA_VERSION:

@@ -62,9 +62,9 @@ def statements_of(text: str) -> tuple[Statement, ...]:
     return tuple(_parse_statement(statement) for statement in json.loads(text)["Statement"])
 
 
-def has_condition(text: str) -> bool:
-    """Whether any statement of a stored document carries a `Condition`."""
-    return any(statement.condition is not None for statement in statements_of(text))
+def condition_count(text: str) -> int:
+    """How many statements of a stored document carry a `Condition`."""
+    return sum(statement.condition is not None for statement in statements_of(text))
 
 
 def _parse_statement(statement: Any) -> Statement:
@@ -75,15 +75,14 @@ def _parse_statement(statement: Any) -> Statement:
         effect = Effect(statement["Effect"])
     except (KeyError, ValueError):
         raise Invalid("statement: `Effect` must be `Allow` or `Deny`") from None
-    sid = statement.get("Sid")
-    if sid is not None and not isinstance(sid, str):
+    if not isinstance(statement.get("Sid", ""), str):
         raise Invalid("statement: `Sid` must be a string")
     return Statement(
         effect,
         _patterns(statement, "Action"),
         tuple(_checked_resource(pattern) for pattern in _patterns(statement, "Resource")),
         parse_condition(statement["Condition"]) if "Condition" in statement else None,
-        sid,
+        statement.get("Sid"),
     )
 
 

@@ -75,12 +75,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A stored fact with the revisions for which it holds: from `revision_from`, up to but without `revision_to`.
+    """A stored fact that holds at the revision that was read, and the revision from which it does.
 
-    Intervals are never rewritten; ending one sets `revision_to` once.
+    When it ends is not said: what is read as of a revision never tells of a later one.
     """
 
     key: int
     fact: Fact
     revision_from: int
-    revision_to: int | None = None

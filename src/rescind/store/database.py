@@ -11,7 +11,7 @@ from hmac import compare_digest
 from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rescind.model.changes import Change, Origin, Plan, body_of, chain, commitment
@@ -39,6 +39,12 @@ class Engine(Protocol):
     is_replica: sa.ColumnElement[Any]
     connections_max: int
 
+    def replaced(self) -> bool:
+        """Whether what lies at the address is another database than before; open connections then lead nowhere.
+
+        Raises `Unavailable` if nothing lies there any more.
+        """
+
     def begin(self, connection: sa.Connection, lock_milliseconds_max: int) -> None:
         """Begin a transaction whose first write waits that long for the lock."""
 
@@ -58,33 +64,35 @@ class Database:
         # One writer at a time per process: the databases' own queues are not fair, and each place in them costs
         # a connection.
         self._write_lock = threading.Lock()
-        self._newest_revision = 0
 
     def head(self, known: int = 0) -> Head:
         """See `contract.Store.head`."""
         with self._head_lock, _unavailable_on_failure():
-            try:
-                if self._head_connection is None:
-                    self._head_connection = self.engine.pool.connect()
-                row = self._head_connection.execute(self._read_head, {"known": known}).one()
-            except DBAPIError:
-                if self._head_connection is not None:
-                    self._head_connection.invalidate()
-                    self._head_connection.close()
-                    self._head_connection = None
-                raise
-        self._newest_revision = max(self._newest_revision, row.revision)
+            self._renew()
+            if self._head_connection is not None:
+                try:
+                    row = self._head_connection.execute(self._read_head, {"known": known}).one()
+                except DBAPIError:
+                    # It may have died long ago: a fresh one tells.
+                    self._drop_head_connection()
+            if self._head_connection is None:
+                connection = self.engine.pool.connect()
+                try:
+                    row = connection.execute(self._read_head, {"known": known}).one()
+                except DBAPIError:
+                    connection.invalidate()
+                    connection.close()
+                    raise
+                self._head_connection = connection
         return _head(row)
 
     @contextmanager
     def reading(self, revision: int, instant: int) -> Iterator["DatabaseReader"]:
         """See `contract.Store.reading`."""
-        with _unavailable_on_failure(), self.engine.pool.connect() as connection:
-            # Only what is older than what this node has seen can lie before the horizon.
-            if revision < self._newest_revision:
-                horizon = connection.execute(sql.HORIZON).scalar_one()
-                if revision < horizon:
-                    raise Gone(f"history before revision {horizon} was compacted")
+        with _unavailable_on_failure(), self._connect() as connection:
+            horizon = connection.execute(sql.HORIZON).scalar_one()
+            if revision < horizon:
+                raise Gone(f"history before revision {horizon} was compacted")
             yield DatabaseReader(connection, revision, instant)
 
     @contextmanager
@@ -94,7 +102,7 @@ class Database:
         if not self._write_lock.acquire(timeout=LOCK_SECONDS_MAX):
             raise Unavailable("another write did not end in time")
         try:
-            with _unavailable_on_failure(), self.engine.pool.connect() as connection:
+            with _unavailable_on_failure(), self._connect() as connection:
                 self.engine.begin(connection, max(1, int((deadline - time.monotonic()) * 1000)))
                 try:
                     row = connection.execute(self._lock_head, {"known": known}).one()
@@ -109,7 +117,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         """A connection that sees one state of the database and writes nothing, for reading all of it."""
-        with _unavailable_on_failure(), self.engine.pool.connect() as connection:
+        with _unavailable_on_failure(), self._connect() as connection:
             self.engine.begin_snapshot(connection)
             try:
                 yield connection
@@ -118,7 +126,7 @@ class Database:
 
     def change_of_request(self, request_id: str) -> Change | None:
         """The change that a request made. Waits for a commit of it that is still under way."""
-        with self.engine.pool.connect() as connection:
+        with self._connect() as connection:
             self.engine.begin(connection, int(LOCK_SECONDS_MAX * 1000))
             try:
                 connection.execute(self._lock_head, {"known": 0})
@@ -134,6 +142,23 @@ class Database:
                 self._head_connection.close()
                 self._head_connection = None
         self.engine.pool.dispose()
+
+    def _connect(self) -> sa.Connection:
+        with self._head_lock:
+            self._renew()
+        return self.engine.pool.connect()
+
+    def _renew(self) -> None:
+        """Let go of connections to a database that is no longer the one at the address."""
+        if self.engine.replaced():
+            self._drop_head_connection()
+            self.engine.pool.dispose()
+
+    def _drop_head_connection(self) -> None:
+        if self._head_connection is not None:
+            self._head_connection.invalidate()
+            self._head_connection.close()
+            self._head_connection = None
 
 
 class DatabaseReader:
@@ -210,7 +235,14 @@ class DatabaseReader:
 
     def page_living(self, keys: Collection[int], window: Window) -> Page[Object]:
         """See `contract.Reader.page_living`."""
-        page = self._page(sql.LIVING, {"keys": sorted(keys)}, window)
+        # Parts in the order of keys: no statement takes them all, and one part is enough for most.
+        wanted = sorted(keys)
+        living = [
+            row
+            for start in range(0, len(wanted), _KEYS_MAX)
+            for row in self._execute(sql.LIVING, {"keys": wanted[start : start + _KEYS_MAX]})
+        ]
+        page = _window_of(living, window)
         return Page([_object(row) for row in page.items], page.total, page.before, page.after)
 
     def find_members(self, organization: int, name: str) -> list[Object]:
@@ -261,13 +293,16 @@ class DatabaseReader:
         rows = rows[: window.limit]
         if backward:
             rows.reverse()
-        before = goes_on if backward else window.after is not None
-        after = backward or goes_on
+        # The side that the window was reached from: is anything there?
+        first, last = (rows[0][0], rows[-1][0]) if rows else (mark, mark)
+        near = listing.onward if backward else listing.backward
+        came_from = self._execute(near, {**parameters, "mark": last if backward else first, "limit": 1}).first()
+        before, after = (goes_on, came_from) if backward else (came_from, goes_on)
         return Page(
             rows,
             self._execute(listing.total, parameters).scalar_one(),
-            rows[0][0] if rows and before else None,
-            rows[-1][0] if rows and after else None,
+            first if before else None,
+            last if after else None,
         )
 
     def _by_keys(
@@ -288,6 +323,7 @@ class DatabaseWriter:
     def __init__(self, database: Database, connection: sa.Connection, head: Head, next_key: int) -> None:
         self._database = database
         self._connection = connection
+        self._ended = False
         self.head = head
         self.next_key = next_key
 
@@ -297,7 +333,9 @@ class DatabaseWriter:
 
     def commit(self, plan: Plan, origin: Origin) -> Change:
         """See `contract.Writer.commit`."""
+        self._refuse_after_end()
         change = self._write(plan, origin)
+        self._ended = True
         try:
             self._connection.exec_driver_sql("COMMIT")
         except DBAPIError as error:
@@ -305,8 +343,15 @@ class DatabaseWriter:
         return change
 
     def accept_loss(self) -> None:
-        """Raise the epoch with the write that follows."""
-        self._connection.execute(sql.ACCEPT_LOSS)
+        """See `contract.Writer.accept_loss`."""
+        self._refuse_after_end()
+        # By the clock: two recoveries from the same backup must not end in the same epoch.
+        epoch = max(self.head.epoch + 1, self.head.clock)
+        self._connection.execute(sql.ACCEPT_LOSS, {"new_epoch": epoch})
+
+    def _refuse_after_end(self) -> None:
+        if self._ended:
+            raise RuntimeError("a write ends with its commit")
 
     def _write(self, plan: Plan, origin: Origin) -> Change:
         """Append the change and what it says to the open transaction."""
@@ -364,7 +409,8 @@ class DatabaseWriter:
         )
         for ended in plan.closed:
             done = execute(sql.END_INTERVAL, {"interval": ended.key, "ended_at": revision})
-            assert done.rowcount == 1, "a plan ends intervals that live"
+            if done.rowcount != 1:
+                raise RuntimeError("a plan ends intervals that live")
         _insert(execute, sql.INSERT_INTERVAL, [{**_columns(fact), "revision_from": revision} for fact in plan.opened])
         for entry in plan.profile:
             execute(sql.DELETE_PROFILE, {"of_object": entry.object, "of_field": entry.field})
@@ -439,6 +485,19 @@ class DatabaseWriter:
         return change
 
 
+def _window_of(rows: list[sa.Row[Any]], window: Window) -> Page[sa.Row[Any]]:
+    """One window of rows that are all there, ordered by their first column."""
+    if window.before is not None:
+        end = sum(row[0] < window.before for row in rows)
+        start = max(0, end - window.limit)
+    else:
+        start = sum(row[0] <= (window.after or 0) for row in rows)
+        end = min(len(rows), start + window.limit)
+    part = rows[start:end]
+    first, last = (part[0][0], part[-1][0]) if part else (window.after, window.before)
+    return Page(part, len(rows), first if start > 0 else None, last if end < len(rows) else None)
+
+
 def _insert(execute: Any, statement: sa.Insert, rows: list[dict[str, Any]]) -> None:
     if rows:
         execute(statement, rows)
@@ -464,7 +523,7 @@ def _object(row: sa.Row[Any]) -> Object:
 
 
 def _interval(row: sa.Row[Any]) -> Interval:
-    return Interval(row.key, fact_of(row), row.revision_from, row.revision_to)
+    return Interval(row.key, fact_of(row), row.revision_from)
 
 
 def fact_of(row: sa.Row[Any]) -> Fact:
@@ -495,6 +554,12 @@ def _unavailable_on_failure() -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise Unavailable("the database cannot answer now") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("the database connection was lost") from error
-        raise
+        # SQLite says of a broken file no more than `DatabaseError`; a standby says 25006.
+        if error.connection_invalidated or type(error) is DatabaseError or _sqlstate(error) == "25006":
+            raise Unavailable("the database cannot be used now") from error
+        # The database's own words may quote what was to be stored.
+        raise RuntimeError(f"the database refused a statement: {type(error.orig).__name__}") from None
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)

@@ -5,7 +5,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import ArgumentError
 
+from rescind.model.errors import Invalid
 from rescind.store.contract import SCHEMA_VERSION
 from rescind.store.database import Engine
 from rescind.store.postgres import Postgres
@@ -18,15 +20,19 @@ _WAIT_MILLISECONDS_MAX = 60_000
 
 
 def engine_for(url: str) -> Engine:
-    """The engine for `sqlite:///path` or `postgresql://…`. Raises `ValueError` for any other."""
-    parsed = sa.make_url(url)
+    """The engine for `sqlite:///path` or `postgresql://…`. Raises `Invalid` for any other."""
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError):
+        # Not in the parser's words: they may quote a part of the password.
+        raise Invalid("the database's address cannot be read") from None
     match parsed.get_backend_name():
         case "sqlite" if parsed.database:
             return Sqlite(parsed)
         case "postgresql" | "postgres":
             return Postgres(parsed)
         case name:
-            raise ValueError(f"`{name}` is not a database that Rescind knows: sqlite:///FILE or postgresql://…")
+            raise Invalid(f"`{name}` is not a database that Rescind knows: sqlite:///FILE or postgresql://…")
 
 
 def schema_version(engine: Engine) -> int:

@@ -28,12 +28,17 @@ class Postgres:
             pool_size=self.connections_max,
             max_overflow=0,
             pool_timeout=5,
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": 5,
                 "tcp_user_timeout": 5000,
                 "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
             },
         )
+
+    def replaced(self) -> bool:
+        """A server that is replaced ends its connections by itself."""
+        return False
 
     def begin(self, connection: sa.Connection, lock_milliseconds_max: int) -> None:
         """Begin at READ COMMITTED: what is read after the lock was had is what the lock protects."""

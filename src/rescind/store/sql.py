@@ -23,7 +23,6 @@ INTERVAL_COLUMNS = (
     intervals.c.value,
     intervals.c.expires_at,
     intervals.c.revision_from,
-    intervals.c.revision_to,
 )
 
 # --- head -----------------------------------------------------------------------------------------------------------
@@ -60,7 +59,7 @@ HORIZON = select(head.c.horizon)
 ADVANCE_HEAD = head.update().values(
     digest=bindparam("new_digest"), time=bindparam("new_time"), last_key=bindparam("new_last_key")
 )
-ACCEPT_LOSS = head.update().values(epoch=head.c.epoch + 1)
+ACCEPT_LOSS = head.update().values(epoch=bindparam("new_epoch"))
 
 # --- intervals ------------------------------------------------------------------------------------------------------
 
@@ -109,6 +108,7 @@ LAST_END = (
         intervals.c.holder == bindparam("key"),
         intervals.c.kind == int(FactKind.EXISTENCE),
         intervals.c.revision_to <= _revision,
+        sa.not_(exists(intervals.c.holder)),
     )
     .order_by(intervals.c.revision_to.desc())
     .limit(1)
@@ -175,12 +175,14 @@ def edges(*, of_holder: bool) -> Listing:
 LIVING_OF_KIND = (
     select(objects).where(objects.c.kind == bindparam("kind"), exists(objects.c.key)).order_by(objects.c.key)
 )
-LIVING = _listing(select(objects).where(objects.c.key.in_(_keys), exists(objects.c.key)), objects.c.key)
+LIVING = select(objects).where(objects.c.key.in_(_keys), exists(objects.c.key)).order_by(objects.c.key)
 
 # --- objects, profiles, credentials ---------------------------------------------------------------------------------
 
-OBJECTS = select(objects).where(objects.c.key.in_(_keys))
-FIND_OBJECT = select(objects).where(objects.c.kind == bindparam("kind"), objects.c.id == bindparam("id"))
+OBJECTS = select(objects).where(objects.c.key.in_(_keys), objects.c.revision <= _revision)
+FIND_OBJECT = select(objects).where(
+    objects.c.kind == bindparam("kind"), objects.c.id == bindparam("id"), objects.c.revision <= _revision
+)
 INSERT_OBJECT = objects.insert()
 
 PROFILES = select(profiles.c.object, profiles.c.field, profiles.c.value).where(profiles.c.object.in_(_keys))
@@ -210,6 +212,8 @@ MEMBERS_NAMED = (
         _membership.c.kind == int(FactKind.EXISTENCE),
         _membership.c.scope == bindparam("organization"),
         _as_of(_membership),
+        _not_expired(_membership),
+        exists(objects.c.key),
     )
     .order_by(objects.c.key)
     .limit(2)
@@ -245,4 +249,6 @@ CHANGES_OF_ORGANIZATION = _listing(
     select(*CHANGE_COLUMNS).where(changes.c.organization == bindparam("organization"), changes.c.revision <= _revision),
     changes.c.revision,
 )
-ORIGINS = select(changes.c.revision, changes.c.time, changes.c.actor).where(changes.c.revision.in_(_keys))
+ORIGINS = select(changes.c.revision, changes.c.time, changes.c.actor).where(
+    changes.c.revision.in_(_keys), changes.c.revision <= _revision
+)

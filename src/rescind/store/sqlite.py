@@ -1,10 +1,15 @@
 """SQLite: one file, write-ahead log, every commit on the disk before it is acknowledged."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from rescind.model.errors import Unavailable
+
+_BUSY_MILLISECONDS = 5000
 
 
 class Sqlite:
@@ -18,19 +23,36 @@ class Sqlite:
     connections_max = 33
 
     def __init__(self, url: sa.URL) -> None:
+        self._file = url.database or ""
+        self._identity: tuple[int, int] | None = None
         self.pool = sa.create_engine(
             url,
             pool_size=self.connections_max,
             max_overflow=0,
             pool_timeout=5,
-            connect_args={"timeout": 5.0},
+            hide_parameters=True,
+            connect_args={"timeout": _BUSY_MILLISECONDS / 1000},
         )
         sa.event.listen(self.pool, "connect", _prepare)
+
+    def replaced(self) -> bool:
+        """A restored backup is often moved into place: connections would go on reading the file that is gone."""
+        try:
+            status = Path(self._file).stat()
+        except OSError:
+            if self._identity is None:
+                return False
+            raise Unavailable("the database file is gone") from None
+        known, self._identity = self._identity, (status.st_dev, status.st_ino)
+        return known not in (None, self._identity)
 
     def begin(self, connection: sa.Connection, lock_milliseconds_max: int) -> None:
         """Begin with the write lock: a transaction that reads first could not take it later."""
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {lock_milliseconds_max}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
 
     def begin_snapshot(self, connection: sa.Connection) -> None:
         """Begin; the first read fixes the state that is seen."""

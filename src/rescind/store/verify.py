@@ -23,6 +23,7 @@ class Report:
 
     revision: int = 0
     digest: str = GENESIS_DIGEST
+    time: int = 0
     intervals: int = 0
     objects: int = 0
     difference_count: int = 0
@@ -39,18 +40,36 @@ def verify(database: Database, progress: Callable[[int, int], None] = lambda _, 
     """Replay the whole log and compare it with the tables, in one state of the database, while others write.
 
     Every digest must follow from the one before it; every object, interval, profile field and credential must be
-    what some change says, and all that the changes say must be there. `progress` hears of the changes replayed and
-    of the changes in all.
+    what some change says, and all that the changes say must be there. Whatever somebody made of the tables, the
+    answer is a report. `progress` hears of the changes replayed and of the changes in all.
     """
     with database.snapshot() as connection:
         end = connection.execute(sa.select(head)).one()
         replay = _Replay(connection, lambda revision: progress(revision, end.revision))
         replay.run()
         report = replay.report
-        for name in ("revision", "digest"):
+        for name in ("revision", "digest", "time"):
             if getattr(end, name) != getattr(report, name):
                 report.note(f"head: {name} is {getattr(end, name)}, the log ends with {getattr(report, name)}")
+        if end.last_key != replay.last_key:
+            report.note(f"head: last_key is {end.last_key}, the last object's is {replay.last_key}")
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The newest commitment of the log to a profile field or a credential."""
+
+    revision: int
+    time: int
+    commitment: str
+
+
+class _Ids(dict[int, str]):
+    """The ids of objects by their keys; a key that no object has is said as such."""
+
+    def __missing__(self, key: int) -> str:
+        return f"unknown object {key}"
 
 
 class _Replay:
@@ -58,104 +77,129 @@ class _Replay:
         self.report = Report()
         self._connection = connection.execution_options(yield_per=1000)
         self._progress = progress
-        self._ids = {row.key: row.id for row in self._rows(sa.select(objects.c.key, objects.c.id))}
-        # The newest commitment to each profile field and credential, by (object, field or kind).
-        self._profile: dict[tuple[str, str], tuple[int, str]] = {}
-        self._credentials: dict[tuple[str, str], str] = {}
+        self._ids = _Ids((row.key, row.id) for row in self._rows(sa.select(objects.c.key, objects.c.id)))
+        self.last_key = max(self._ids, default=PLATFORM)
+        # By (object, field or kind).
+        self._profile: dict[tuple[str, str], _Said] = {}
+        self._credentials: dict[tuple[str, str], _Said] = {}
+        # Salt and value of what each profile field was last made of, as far as they were not erased.
+        self._kept: dict[tuple[str, str], tuple[str, str | None]] = {}
 
     def run(self) -> None:
-        time = 0
         living = sa.select(intervals)
-        created = _Rows(self._rows(sa.select(objects).where(objects.c.key != PLATFORM).order_by(objects.c.revision)))
-        opened = _Rows(self._rows(living.order_by(intervals.c.revision_from)), "revision_from")
         ended = living.where(intervals.c.revision_to.is_not(None)).order_by(intervals.c.revision_to)
-        closed = _Rows(self._rows(ended), "revision_to")
+        tables = {
+            "an object": _Rows(
+                self._rows(sa.select(objects).where(objects.c.key != PLATFORM).order_by(objects.c.revision))
+            ),
+            "an interval": _Rows(self._rows(living.order_by(intervals.c.revision_from)), "revision_from"),
+            "an interval's end": _Rows(self._rows(ended), "revision_to"),
+            "a profile's commitment": _Rows(self._rows(sa.select(commitments).order_by(commitments.c.revision))),
+        }
         for row in self._rows(sa.select(changes).order_by(changes.c.revision)):
-            self._check_chain(row, time)
-            time = row.time
+            self._check_chain(row)
             body = self._read(row)
-            made, began, stopped = created.of(row.revision), opened.of(row.revision), closed.of(row.revision)
+            made, began, stopped, committed = (table.of(row.revision) for table in tables.values())
             self.report.objects += len(made)
             self.report.intervals += len(began)
-            where = f"change {row.revision}"
-            self._compare(where, "created", body, [self._object(found) for found in made])
-            self._compare(where, "opened", body, [self._fact(found) for found in began])
+            self._compare(row, "created", body, [self._object(found) for found in made])
+            self._compare(row, "opened", body, [self._fact(found) for found in began])
             self._compare(
-                where, "closed", body, [{**self._fact(found), "since": found.revision_from} for found in stopped]
+                row, "closed", body, [{**self._fact(found), "since": found.revision_from} for found in stopped]
             )
-            for entry in body.get("profile", ()):
-                self._profile[entry["object"], entry["field"]] = (row.revision, entry["commitment"])
-            for entry in body.get("credentials", ()):
-                self._credentials[entry["object"], entry["kind"]] = entry["commitment"]
+            for found in made:
+                if found.created_at != row.time:
+                    self.report.note(f"change {row.revision}: object {found.id} has another time")
+            self._take_commitments(row, body, committed)
             self._progress(row.revision)
-        for rows, name in ((created, "object"), (opened, "interval"), (closed, "interval's end")):
+        for name, rows in tables.items():
             for revision in rows.left():
-                self.report.note(f"revision {revision}: an {name} that no change says")
+                self.report.note(f"revision {revision}: {name} that no change says")
         self._compare_profiles()
         self._compare_credentials()
 
-    def _check_chain(self, row: sa.Row[Any], time: int) -> None:
+    def _check_chain(self, row: sa.Row[Any]) -> None:
         where = f"change {row.revision}"
         if row.revision != self.report.revision + 1:
             self.report.note(f"{where}: stands after change {self.report.revision}")
-        if chain(self.report.digest, row.body) != row.digest:
+        if not _follows(self.report.digest, row):
             self.report.note(f"{where}: its digest does not follow from its body and the digest before it")
-        if row.time <= time:
+        if row.time <= self.report.time:
             self.report.note(f"{where}: its time is not after the time before it")
-        self.report.revision, self.report.digest = row.revision, row.digest
+        self.report.revision, self.report.digest, self.report.time = row.revision, row.digest, row.time
 
     def _read(self, row: sa.Row[Any]) -> dict[str, Any]:
-        """The body, held against the columns beside it. What cannot be read was noted by its digest already."""
+        """The body, held against the columns beside it. What is no body at all was noted by its digest already."""
         try:
-            body: dict[str, Any] = json.loads(row.body)
+            body = json.loads(row.body)
         except ValueError:
+            body = None
+        if not isinstance(body, dict):
             return {}
         columns = {name: getattr(row, name) for name in ("revision", "time", "actor", "request")}
-        columns["organization"] = self._ids.get(row.organization)
+        columns["organization"] = self._ids[row.organization]
         for name, value in columns.items():
             if body.get(name) != value:
                 self.report.note(f"change {row.revision}: its {name} is {value}, its body says {body.get(name)}")
         return body
 
-    def _compare(self, where: str, name: str, body: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
-        said = Counter(canonical(entry) for entry in body.get(name, ()))
+    def _compare(self, row: sa.Row[Any], name: str, body: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
+        said = Counter(canonical(entry) for entry in _entries(body, name))
         found = Counter(canonical(entry) for entry in rows)
         for entry in said - found:
-            self.report.note(f"{where}: {name} says {entry}, the tables do not")
+            self.report.note(f"change {row.revision}: {name} says {entry}, the tables do not")
         for entry in found - said:
-            self.report.note(f"{where}: the tables say {entry}, {name} does not")
+            self.report.note(f"change {row.revision}: the tables say {entry}, {name} does not")
+
+    def _take_commitments(self, row: sa.Row[Any], body: Mapping[str, Any], kept: Iterable[sa.Row[Any]]) -> None:
+        """Note what a change commits to, and hold what is kept of it against that; erased is no difference."""
+        said = {}
+        for entry in _entries(body, "profile"):
+            place = entry.get("object", ""), entry.get("field", "")
+            said[place] = self._profile[place] = _Said(row.revision, row.time, entry.get("commitment", ""))
+            self._kept.pop(place, None)
+        for entry in _entries(body, "credentials"):
+            place = entry.get("object", ""), entry.get("kind", "")
+            self._credentials[place] = _Said(row.revision, row.time, entry.get("commitment", ""))
+        for found in kept:
+            place = self._ids[found.object], found.field
+            where = f"profile of {place[0]}, {place[1]}"
+            if place not in said:
+                self.report.note(f"{where}: change {row.revision} does not commit to it")
+                continue
+            if not _opens(said[place].commitment, found.salt, found.value):
+                self.report.note(f"{where}: change {row.revision} commits to another value")
+            self._kept[place] = found.salt, found.value
 
     def _compare_profiles(self) -> None:
-        """What the newest commitment to each field was made of is what the profile shows; erased is not shown."""
-        kept = {
-            (self._ids[row.object], row.field): (row.salt, row.value)
-            for row in self._rows(sa.select(commitments).order_by(commitments.c.revision))
-            if self._profile.get((self._ids[row.object], row.field), (0, ""))[0] == row.revision
-        }
-        shown = {(self._ids[row.object], row.field): row.value for row in self._rows(sa.select(profiles))}
-        for place, (revision, committed) in self._profile.items():
+        """What each field was last made of is what the profile shows; what was erased is not shown."""
+        shown = {(self._ids[row.object], row.field): row for row in self._rows(sa.select(profiles))}
+        for place, said in self._profile.items():
             where = f"profile of {place[0]}, {place[1]}"
-            if place not in kept:
-                if place in shown:
+            row = shown.pop(place, None)
+            if place not in self._kept:
+                if row is not None:
                     self.report.note(f"{where}: was erased but is shown")
                 continue
-            salt, value = kept[place]
-            if commitment(salt, value) != committed:
-                self.report.note(f"{where}: change {revision} commits to another value")
-            if shown.get(place) != value:
-                self.report.note(f"{where}: is not what change {revision} made it")
-        for place in shown.keys() - self._profile.keys():
+            if (row.value if row is not None else None) != self._kept[place][1]:
+                self.report.note(f"{where}: is not what change {said.revision} made it")
+            elif row is not None and row.changed_at != said.time:
+                self.report.note(f"{where}: its time is not that of change {said.revision}")
+        for place in shown:
             self.report.note(f"profile of {place[0]}, {place[1]}: no change says it")
 
     def _compare_credentials(self) -> None:
         left = dict(self._credentials)
         for row in self._rows(sa.select(credentials)):
             place = (self._ids[row.object], row.kind)
-            committed = left.pop(place, None)
-            if committed is None:
-                self.report.note(f"{row.kind} of {place[0]}: no change says it")
-            elif commitment(row.salt, row.verifier) != committed:
-                self.report.note(f"{row.kind} of {place[0]}: is not what the log commits to")
+            where = f"{row.kind} of {place[0]}"
+            said = left.pop(place, None)
+            if said is None:
+                self.report.note(f"{where}: no change says it")
+            elif not _opens(said.commitment, row.salt, row.verifier):
+                self.report.note(f"{where}: is not what the log commits to")
+            elif row.changed_at != said.time:
+                self.report.note(f"{where}: its time is not that of change {said.revision}")
         for owner, kind in left:
             self.report.note(f"{kind} of {owner}: is missing")
 
@@ -163,10 +207,13 @@ class _Replay:
         return self._connection.execute(statement)
 
     def _object(self, row: sa.Row[Any]) -> dict[str, Any]:
-        return {"kind": ObjectKind(row.kind).label, "id": row.id, "owner": self._ids[row.owner]}
+        return {"kind": _label(row.kind), "id": row.id, "owner": self._ids[row.owner]}
 
     def _fact(self, row: sa.Row[Any]) -> dict[str, Any]:
-        return fact_body(fact_of(row), self._ids)
+        try:
+            return fact_body(fact_of(row), self._ids)
+        except ValueError:
+            return {"fact": f"unknown kind {row.kind}", "holder": self._ids[row.holder]}
 
 
 class _Rows:
@@ -189,3 +236,30 @@ class _Rows:
         """The revisions of the rows that nobody took."""
         rows = [self._next, *self._rows] if self._next is not None else []
         return [getattr(row, self._column) for row in rows]
+
+
+def _entries(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """What a body lists under a name, as far as it is of the right shape."""
+    entries = body.get(name, ())
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _label(kind: int) -> str:
+    try:
+        return ObjectKind(kind).label
+    except ValueError:
+        return f"unknown kind {kind}"
+
+
+def _follows(digest: str, row: sa.Row[Any]) -> bool:
+    try:
+        return bool(chain(digest, row.body) == row.digest)
+    except ValueError:
+        return False
+
+
+def _opens(committed: str, salt: str, value: str | None) -> bool:
+    try:
+        return commitment(salt, value) == committed
+    except ValueError:
+        return False

@@ -90,8 +90,8 @@ def create(
     unit: Unit, member: Member, *, name: str, expires_at: int | None = None, secret: str | None = None
 ) -> NewKey:
     """Make a key of a membership; `secret` is given by an operator or made here."""
-    if expires_at is not None and expires_at <= unit.reader.instant:
-        raise Invalid("`date_expire` is in the past")
+    if expires_at is not None and not unit.reader.instant < expires_at <= limits.INSTANT_MAX:
+        raise Invalid("`date_expire` is in the past, or after the year 9999")
     secret = secret or _PREFIX + secrets.token_urlsafe(32)
     if len(secret) < KEY_LENGTH_MIN:
         raise Invalid(f"an API key has at least {KEY_LENGTH_MIN} characters")

@@ -17,6 +17,11 @@ SESSION_SECONDS_DEFAULT = 3600
 RESTORE_MICROSECONDS_MAX = 90 * 24 * 3600 * 1_000_000
 """For so long what was deleted can be restored."""
 
+INSTANT_MAX = 253_402_300_799_999_999
+"""The last instant of the year 9999, in microseconds: no date after it can be written."""
+
+# What shows as nothing, or turns round what follows it: control characters, line ends, empty spaces, overrides.
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 
 
@@ -26,13 +31,14 @@ def name(value: str, member: str = "name") -> str:
         raise Invalid(f"`{member}` must not be empty")
     if len(value) > NAME_LENGTH_MAX:
         raise Invalid(f"`{member}` is longer than {NAME_LENGTH_MAX} characters")
-    return _printable(value, member)
+    return _visible(value, member)
 
 
 def description(value: str) -> str:
     """A description: at most 1,000 characters."""
     if len(value) > DESCRIPTION_LENGTH_MAX:
         raise Invalid(f"`description` is longer than {DESCRIPTION_LENGTH_MAX} characters")
+    _visible(re.sub(r"[\t\r\n]", "", value), "description")
     return value
 
 
@@ -40,7 +46,7 @@ def email(value: str) -> str:
     """An e-mail address, as far as its form can tell."""
     if len(value) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(value):
         raise Invalid("`email` is not an e-mail address")
-    return _printable(value, "email")
+    return _visible(value, "email")
 
 
 def password(value: str) -> str:
@@ -58,7 +64,7 @@ def session_seconds(value: int, *, has_effect: bool) -> int:
     return value
 
 
-def _printable(value: str, member: str) -> str:
-    if any(not character.isprintable() for character in value):
+def _visible(value: str, member: str) -> str:
+    if _HIDDEN.search(value):
         raise Invalid(f"`{member}` must not hold control characters")
     return value

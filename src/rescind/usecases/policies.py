@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rescind.model.documents import has_condition, store_form
+from rescind.model.documents import condition_count, store_form
 from rescind.model.errors import Invalid
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
@@ -83,7 +83,7 @@ def update(
     if document is not None:
         new = store_form(document)
         old = unit.facts(found.key, FactKind.DOCUMENT)[0].value or ""
-        if has_condition(old) and not has_condition(new) and not drop_conditions:
+        if condition_count(new) < condition_count(old) and not drop_conditions:
             raise Invalid("the stored document has a `Condition` that this one drops; `drop_conditions=true` allows it")
         unit.open(Fact(FactKind.DOCUMENT, found.key, value=new))
     return found.id

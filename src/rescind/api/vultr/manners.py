@@ -62,7 +62,9 @@ def _refusal(refusal: Refusal) -> Response:
     if isinstance(refusal, NotFound):
         return _plain(404, NOT_FOUND.get(refusal.what, "Not found"))
     if isinstance(refusal, Unauthenticated):
-        return _plain(401, "Invalid API token.")
+        response = _plain(401, "Invalid API token.")
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
     response = _plain(_STATUS[type(refusal)], refusal.message)
     if isinstance(refusal, Unavailable):
         response.headers["Retry-After"] = "1"

@@ -106,7 +106,7 @@ def _policies(exchange: Exchange, held: Holding[PolicyView]) -> Response:
 
 def _names(body: wire.UserNew) -> tuple[str, str, str]:
     """The whole name, and its two parts if they were sent: clients send one form or the other."""
-    if body.name is not None:
+    if body.name:
         first, _, last = body.name.rpartition(" ")
         return body.name, first, last
     first, last = body.first_name or "", body.last_name or ""

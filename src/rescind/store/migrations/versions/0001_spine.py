@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("revision", KEY, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("time", sa.BigInteger, nullable=False),
-        sa.Column("epoch", sa.Integer, nullable=False),
+        sa.Column("epoch", sa.BigInteger, nullable=False),
         sa.Column("horizon", sa.BigInteger, nullable=False),
         sa.Column("schema_version", sa.Integer, nullable=False),
         sa.Column("last_key", sa.BigInteger, nullable=False),
