@@ -99,7 +99,7 @@ def node(database: str) -> Iterator[Node]:
 def world(node: Node) -> Iterator[World]:
     """The Vultr face of a node in this process, spoken to as root, on each kind of database."""
     with TestClient(application(node), raise_server_exceptions=False) as client:
-        yield World(client, ROOT_KEY)
+        yield World(client, ROOT_KEY, node)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def small_world(make_database: Callable[[str], str]) -> Iterator[World]:
     """The same on SQLite alone, for what has nothing to do with the database."""
     built = build(Settings(database=make_database("sqlite")))
     with TestClient(application(built), raise_server_exceptions=False) as client:
-        yield World(client, ROOT_KEY)
+        yield World(client, ROOT_KEY, built)
     built.store.close()
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import httpx2
 
 from rescind.app import Node
-from rescind.usecases import organizations, platform, users
+from rescind.model.objects import ObjectKind
+from rescind.usecases import keys, organizations, platform, users
 from rescind.usecases.unit import Unit
 
 ROOT_KEY = "root-key-for-tests-0123456789abcdef"
@@ -66,16 +67,29 @@ def document(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
+def personal_key(node: Node, organization: str, user: str) -> str:
+    """Give a member a key of her own, as she would make one for herself after logging in."""
+
+    def make(unit: Unit) -> str:
+        found = unit.reader.find_object(ObjectKind.ORGANIZATION, organization)
+        assert found is not None
+        unit.organization = found.key
+        return keys.create(unit, unit.member(user), name="own", personal=True).secret
+
+    return node.service.operate("test", str(uuid.uuid4()), make).result
+
+
 class World:
     """A client of one face with one key. Every builder asserts that it succeeded and returns the id."""
 
-    def __init__(self, client: httpx2.Client, key: str) -> None:
+    def __init__(self, client: httpx2.Client, key: str, node: Node | None = None) -> None:
         self.client = client
         self.key = key
+        self.node = node
 
     def as_(self, key: str) -> "World":
         """The same node, spoken to with another key."""
-        return World(self.client, key)
+        return World(self.client, key, self.node)
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> httpx2.Response:
         """Any call, with the headers that real clients send on every one."""
@@ -122,6 +136,11 @@ class World:
             return Person(made["id"], made["api_key"], email)
         key = self.post(f"/v2/users/{made['id']}/apikeys", {"name": "test"})["api_key"]["api_key"]
         return Person(made["id"], key, email)
+
+    def own(self, person: Person) -> "World":
+        """The same node, spoken to by a person with a key of her own."""
+        assert self.node is not None
+        return self.as_(personal_key(self.node, self.organization(), person.id))
 
     def group(self, *members: Person, name: str = "group") -> str:
         """A new group with members."""

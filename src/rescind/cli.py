@@ -1,6 +1,7 @@
 """The command line: serve a node, and what only the operator of the machine may do."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,11 +122,13 @@ def serve(
     node = _open(settings, migrate_empty=True)
     _initialise(node, settings, root_email, root_password, root_api_key)
     node.store.close()
+    for name in ("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY"):
+        # They have done their work, and processes started from here must not inherit them.
+        os.environ.pop(name, None)
     _run(settings)
 
 
 def _run(settings: "Settings") -> None:
-    import os
     import tempfile
 
     import uvicorn
@@ -266,6 +269,7 @@ def root_show(database: str, as_json: bool) -> None:
     """List the organizations with their roots."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from rescind.settings import Settings
     from rescind.usecases import platform
@@ -286,7 +290,8 @@ def root_show(database: str, as_json: bool) -> None:
         return
     table = Table("Organization", "Name", "Root", "E-mail")
     for row in rows:
-        table.add_row(*row.values())
+        # People choose these names: they are text, not markup.
+        table.add_row(*(Text(value) for value in row.values()))
     Console().print(table)
 
 

@@ -249,9 +249,6 @@ class Asked:
     def page_living(self) -> Any:
         return _listed(self.reader.page_living(self.KEYS[::3], ALL))
 
-    def find_members(self) -> Any:
-        return [self.reader.find_members(scope, f"name {n}") for scope in (1, 2) for n in (0, 1)]
-
     def page_edges_of(self) -> Any:
         return self._edges(self.reader.page_edges_of, of_holder=True)
 
@@ -345,18 +342,6 @@ class Expected:
 
     def page_living(self) -> Any:
         return _whole([self.known[key] for key in sorted(self.existing) if key in Asked.KEYS[::3]])
-
-    def find_members(self) -> Any:
-        answers = []
-        for scope, n in itertools.product((1, 2), (0, 1)):
-            members = {
-                held.fact.thing
-                for held in self.holding
-                if held.fact.kind is FactKind.EXISTENCE and held.fact.scope == scope and held.fact.alive(self.instant)
-            }
-            named = [f for f in self._living(ObjectKind.USER) if self.history.names[f.key] == f"name {n}"]
-            answers.append([found for found in named if found.key in members][:2])
-        return answers
 
     def page_edges_of(self) -> Any:
         return self._edges(of_holder=True)

@@ -624,47 +624,6 @@ def test_credentials_are_as_they_are_now(store: Database, ann: int) -> None:
         assert reader.password(ann) == "another"
 
 
-def test_members_are_found_by_name_in_their_organization_two_at_most(store: Database) -> None:
-    acme, evil = create(store, ObjectKind.ORGANIZATION), create(store, ObjectKind.ORGANIZATION)
-
-    def join(organization: int, name: str) -> tuple[int, int]:
-        user = create(store, USER)
-        member = create(store, ObjectKind.MEMBERSHIP, organization, thing=user, scope=organization)
-        commit(store, Plan(profile=[ProfileEntry(user, "name", name)]))
-        return user, member
-
-    anns = [join(acme, "Ann") for _ in range(3)]
-    join(acme, "Bob")
-    other_ann, _ = join(evil, "Ann")
-
-    def found(organization: int, name: str) -> list[int]:
-        with reading_now(store) as reader:
-            return [member.key for member in reader.find_members(organization, name)]
-
-    assert found(acme, "Ann") == [anns[0][0], anns[1][0]]
-    assert found(evil, "Ann") == [other_ann]
-    assert found(evil, "Bob") == found(acme, "ann") == []
-    close(store, existence(anns[0][1], anns[0][0], acme))
-    assert found(acme, "Ann") == [anns[1][0], anns[2][0]]
-
-
-def test_a_member_whose_account_ended_is_found_no_more(store: Database) -> None:
-    acme, user = create(store, ObjectKind.ORGANIZATION), create(store, USER)
-    create(store, ObjectKind.MEMBERSHIP, acme, thing=user, scope=acme)
-    commit(store, Plan(profile=[ProfileEntry(user, "name", "Ann")]))
-    close(store, existence(user))
-    with reading_now(store) as reader:
-        assert reader.find_members(acme, "Ann") == []
-
-
-def test_a_member_whose_membership_expired_is_found_no_more(store: Database) -> None:
-    acme, user = create(store, ObjectKind.ORGANIZATION), create(store, USER)
-    create(store, ObjectKind.MEMBERSHIP, acme, thing=user, scope=acme, expires_at=15)
-    commit(store, Plan(profile=[ProfileEntry(user, "name", "Ann")]))
-    with reading_now(store, LATE) as reader:
-        assert reader.find_members(acme, "Ann") == []
-
-
 # --- the log ----------------------------------------------------------------------------------------------------------
 
 

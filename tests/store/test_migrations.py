@@ -28,7 +28,7 @@ from rescind.store.contract import SCHEMA_VERSION
 from rescind.store.database import Database, Engine
 from rescind.store.migrate import engine_for, migrate, schema_version
 from rescind.store.schema import intervals, metadata
-from store.histories import History, commit, create, existence, opened, write_at_random
+from store.histories import History, commit, create, existence, opened, origin, write_at_random
 
 
 @pytest.fixture
@@ -360,6 +360,7 @@ def test_no_write_changes_what_was_written_once(store: Database) -> None:
         commit(store, Plan(credentials=[CredentialEntry(1, "password", verifier)]))
     with store.writing() as writer:
         writer.accept_loss()
+        writer.commit(Plan(), origin())
     assert updates == {
         ("UPDATE", "intervals", ("revision_to",)),
         ("UPDATE", "head", ("revision",)),

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
+
+from starlette.concurrency import run_in_threadpool
 
 from rescind.model.errors import Invalid
 
@@ -15,34 +17,54 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 64
+CONTAINERS_MAX = 20_000
+_SMALL_BYTES = 16 * 1024
+
+
+class Gone(Exception):  # noqa: N818 - nothing went wrong here
+    """The client went away before its request was there."""
 
 
 async def checked_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body, at most 1 MiB of JSON. Raises `Invalid`; bodies of reading methods are ignored."""
-    # A request that asks for a preview must never become a removal.
-    if any(
-        name.strip().lower() == "preview"
-        for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    """The whole body, at most 1 MiB of JSON. Bodies of reading methods are ignored.
+
+    Raises `Invalid`, and `Gone` if the client went away: half a request must do nothing.
+    """
+    headers = dict(scope["headers"])
+    reads = scope["method"] in ("GET", "HEAD", "OPTIONS")
+    # A request that asks for a preview, however it spells that, must never become a removal.
+    query = unquote_plus(scope["query_string"].decode("latin-1")).lower()
+    if any(name.partition("=")[0].strip() == "preview" for name in query.split("&")) or (
+        "preview" in query and not reads
     ):
         raise Invalid("`preview` is not supported by this call")
+    if b"if-match" in headers and not reads:
+        raise Invalid("`If-Match` is not supported by this call")
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            break
+            raise Gone
         body += message.get("body", b"")
         if len(body) > BODY_BYTES_MAX:
             raise Invalid("the body is longer than 1 MiB")
         if not message.get("more_body"):
             break
-    if scope["method"] in ("GET", "HEAD", "OPTIONS") or not body.strip():
+    if reads or not body.strip():
         return b""
-    check_json(bytes(body))
-    return bytes(body)
+    text = bytes(body)
+    if len(text) > _SMALL_BYTES:
+        # Large ones in a thread: others must not wait for them.
+        await run_in_threadpool(check_json, text)
+    else:
+        check_json(text)
+    return text
 
 
 def check_json(body: bytes) -> Any:
     """Decode JSON as strictly as what comes after it: raises `Invalid` for whatever no database would store."""
+    if body.count(b"[") + body.count(b"{") > CONTAINERS_MAX:
+        raise Invalid("the body holds too many lists and objects")
     try:
         value = json.loads(body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unique)
         _check_depth(value)

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from uuid_utils import uuid7
 
-from rescind.api.body import App, Message, Receive, Scope, Send, as_json, checked_body, replay
+from rescind.api.body import App, Gone, Message, Receive, Scope, Send, as_json, checked_body, replay
 from rescind.api.cursors import Cursors
 from rescind.api.exchange import Operation
 from rescind.api.metrics import REQUEST_SECONDS
@@ -165,6 +165,8 @@ class _Threshold:
         try:
             body = await checked_body(scope, receive)
             await self._app(as_json(scope), replay(body), sending)
+        except Gone:
+            return
         except Refusal as refusal:
             await self._manners.refusal(refusal)(scope, receive, sending)
         except Exception:  # noqa: BLE001 - the last resort: whatever it is, it is answered, logged and counted

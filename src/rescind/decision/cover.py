@@ -6,7 +6,12 @@ from rescind.decision.match import contains, contains_resource, overlaps, overla
 from rescind.model.conditions import Effect
 from rescind.model.documents import Statement
 
-Relation = Callable[[str, str], bool]
+WORK_MAX = 3_000_000
+"""Characters compared, at most: under a second."""
+
+
+class TooMuchWork(Exception):  # noqa: N818 - nobody's error: the question is too large
+    """Whether it is covered cannot be found out in a reasonable time."""
 
 
 def uncovered(granted: Iterable[Statement], held: Iterable[Statement]) -> Statement | None:
@@ -15,34 +20,63 @@ def uncovered(granted: Iterable[Statement], held: Iterable[Statement]) -> Statem
     A statement lies within if each pair of its action and resource patterns, read without its condition, is
     contained in a pair of one unconditional Allow of `held`, and no Deny of `held`, conditional or not, has a
     request in common with it. A pair that only several Allows together would cover counts as not covered.
+    Raises `TooMuchWork` if that takes comparing more than `WORK_MAX` characters: the caller must refuse then.
     """
     held = list(held)
     allows = [statement for statement in held if statement.effect is Effect.ALLOW and statement.condition is None]
     denies = [statement for statement in held if statement.effect is Effect.DENY]
+    cover = _Cover()
     for statement in granted:
-        if not _within(statement, allows) or any(_have_in_common(deny, statement) for deny in denies):
+        if not cover.within(statement, allows) or any(cover.in_common(deny, statement) for deny in denies):
             return statement
     return None
 
 
-def _within(statement: Statement, allows: Sequence[Statement]) -> bool:
-    # By sets of allows, not by pairs of patterns: a document can hold millions of pairs.
-    for_action = {_covering(action, [allow.actions for allow in allows], contains) for action in statement.actions}
-    for_resource = {
-        _covering(resource, [allow.resources for allow in allows], contains_resource)
-        for resource in statement.resources
-    }
-    return all(one & other for one in for_action for other in for_resource)
+class _Cover:
+    """The comparisons, with their cost counted before each."""
 
+    def __init__(self) -> None:
+        self._work = 0
 
-def _covering(pattern: str, candidates: Sequence[tuple[str, ...]], relation: Relation) -> frozenset[int]:
-    """The indexes of those tuples of patterns of which one contains `pattern`."""
-    return frozenset(
-        index for index, patterns in enumerate(candidates) if any(relation(wide, pattern) for wide in patterns)
-    )
+    def within(self, statement: Statement, allows: Sequence[Statement]) -> bool:
+        # By sets of allows, not by pairs of patterns: a document can hold millions of pairs.
+        for_action = {
+            self._containing(action, [allow.actions for allow in allows], contains) for action in statement.actions
+        }
+        for_resource = {
+            self._containing(resource, [allow.resources for allow in allows], contains_resource)
+            for resource in statement.resources
+        }
+        return all(one & other for one in for_action for other in for_resource)
 
+    def in_common(self, one: Statement, other: Statement) -> bool:
+        return self._any_overlap(one.actions, other.actions, overlaps) and self._any_overlap(
+            one.resources, other.resources, overlaps_resource
+        )
 
-def _have_in_common(one: Statement, other: Statement) -> bool:
-    return any(overlaps(a, b) for a in one.actions for b in other.actions) and any(
-        overlaps_resource(a, b) for a in one.resources for b in other.resources
-    )
+    def _containing(
+        self, pattern: str, candidates: Sequence[tuple[str, ...]], relation: Callable[[str, str], bool]
+    ) -> frozenset[int]:
+        """The indexes of those tuples of patterns of which one contains `pattern`."""
+        found = set()
+        for index, patterns in enumerate(candidates):
+            for wide in patterns:
+                self._spend(8 + len(pattern) // 8)
+                if relation(wide, pattern):
+                    found.add(index)
+                    break
+        return frozenset(found)
+
+    def _any_overlap(self, ones: Sequence[str], others: Sequence[str], relation: Callable[[str, str], bool]) -> bool:
+        for one in ones:
+            for other in others:
+                # Two patterns with stars are compared character by character, anything else at once.
+                self._spend(len(one) * len(other) if "*" in one and "*" in other else 8 + len(one) // 8)
+                if relation(one, other):
+                    return True
+        return False
+
+    def _spend(self, work: int) -> None:
+        self._work += work
+        if self._work > WORK_MAX:
+            raise TooMuchWork

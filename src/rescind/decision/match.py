@@ -1,7 +1,7 @@
 """Patterns: does one cover an action or a resource, does one lie within another, have two anything in common.
 
 `*` in a pattern is any run of characters, the empty one included; nothing else is special, and letters keep their
-case. Every function is linear or bilinear in its arguments: no pattern can make a decision slow.
+case. Matching and containment are linear, overlap is bilinear in its arguments.
 """
 
 # In no pattern and no literal: documents refuse control characters.
@@ -76,7 +76,8 @@ def contains_resource(wide: str, narrow: str) -> bool:
         return False
     if not wide_colon:
         return narrow_rest == wide
-    return wide_kind == narrow_kind and contains(wide_rest, narrow_rest)
+    # `type:*` alone covers the empty id too: no other pattern contains it.
+    return wide_kind == narrow_kind and (wide_rest == "*" or (narrow_rest != "*" and contains(wide_rest, narrow_rest)))
 
 
 def overlaps_resource(one: str, other: str) -> bool:

@@ -13,6 +13,8 @@ from rescind.model.changes import Change
 from rescind.model.errors import Unavailable
 from rescind.store.contract import SCHEMA_VERSION, Head, Store
 
+_WENT_BACK = "the log went back: an operator must run `rescind recover --accept-loss`"
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -59,11 +61,14 @@ class Freshness:
         return outcome
 
     def accept(self, head: Head, known: Head | None) -> Moment:
-        """Take a head for the end of the log, or raise `Unavailable` if it cannot follow what was known.
+        """Take the head that was read under the write lock, or raise `Unavailable` if it cannot be the newest.
 
         `head` must have been read with `known`, which was known before that read was sent.
         """
         with self._turn:
+            newest = self._known
+            if newest is not None and newest.epoch == head.epoch and newest.revision > head.revision:
+                raise Unavailable(_WENT_BACK)
             return self._accept(head, known)
 
     def written(self, head: Head, change: Change) -> None:
@@ -105,7 +110,7 @@ class Freshness:
         if head.is_replica:
             raise Unavailable("the database is a replica, which may lag behind")
         if known is not None and not _follows(head, known):
-            raise Unavailable("the log went back: an operator must run `rescind recover --accept-loss`")
+            raise Unavailable(_WENT_BACK)
         self._note(head)
         self._instant = max(self._instant, head.clock, head.time)
         return Moment(head.revision, self._instant)

@@ -89,8 +89,12 @@ def body_of(
     time: int,
     ids: Mapping[int, str],
     commitments: Mapping[tuple[int, str], str],
+    epoch: int | None = None,
 ) -> str:
-    """Write the body of a change. `ids` spells every key of the plan; `commitments` is by (object, field)."""
+    """Write the body of a change.
+
+    `ids` spells every key of the plan; `commitments` is by (object, field); `epoch` is the one that it begins.
+    """
 
     def said(fact: Fact) -> dict[str, Any]:
         return fact_body(fact, ids)
@@ -125,6 +129,7 @@ def body_of(
                 }
                 for entry in plan.credentials
             ],
+            **({} if epoch is None else {"epoch": epoch}),
         }
     )
 

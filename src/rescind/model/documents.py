@@ -56,7 +56,7 @@ def store_form(document: object) -> str:
     return text
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def statements_of(text: str) -> tuple[Statement, ...]:
     """The statements of a stored document, in its order."""
     return tuple(_parse_statement(statement) for statement in json.loads(text)["Statement"])

@@ -27,6 +27,8 @@ class FactKind(IntEnum):
     |                   | role                           | permission   | role's owner |            |
     | document          | policy, permission             |              |              | a document |
     | role_definition   | role                           |              |              | JSON       |
+    | personal          | api key: of the person herself |              |              |            |
+    | reach             | api key: what it founded       | organization | organization |            |
     """
 
     EXISTENCE = 1
@@ -41,6 +43,8 @@ class FactKind(IntEnum):
     PERMISSION_GRANT = 10
     DOCUMENT = 11
     ROLE_DEFINITION = 12
+    PERSONAL = 13
+    REACH = 14
 
     @property
     def label(self) -> str:

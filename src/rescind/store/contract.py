@@ -115,9 +115,6 @@ class Reader(Protocol):
     def page_living(self, keys: Collection[int], window: Window) -> Page[Object]:
         """Those of the objects with those keys that exist, by age."""
 
-    def find_members(self, organization: int, name: str) -> list[Object]:
-        """The users who are living members of the organization and have that name, two at most."""
-
     def page_edges_of(
         self, holder: int, kind: FactKind, things: ObjectKind, scope: int, window: Window
     ) -> Page[Interval]:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rescind.model.changes import Change, Origin, Plan, body_of, chain, commitment
+from rescind.model.emails import folded
 from rescind.model.errors import Gone, Unavailable
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import Object, ObjectKind
@@ -210,7 +211,7 @@ class DatabaseReader:
 
     def find_user(self, email: str) -> Object | None:
         """See `contract.Reader.find_user`."""
-        row = self._execute(sql.FIND_USER, {"email": email.casefold()}).one_or_none()
+        row = self._execute(sql.FIND_USER, {"email": folded(email)}).one_or_none()
         return _object(row) if row else None
 
     def find_credential(self, kind: str, verifier: str) -> int | None:
@@ -244,10 +245,6 @@ class DatabaseReader:
         ]
         page = _window_of(living, window)
         return Page([_object(row) for row in page.items], page.total, page.before, page.after)
-
-    def find_members(self, organization: int, name: str) -> list[Object]:
-        """See `contract.Reader.find_members`."""
-        return [_object(row) for row in self._execute(sql.MEMBERS_NAMED, {"organization": organization, "name": name})]
 
     def page_edges_of(
         self, holder: int, kind: FactKind, things: ObjectKind, scope: int, window: Window
@@ -324,6 +321,7 @@ class DatabaseWriter:
         self._database = database
         self._connection = connection
         self._ended = False
+        self._epoch: int | None = None
         self.head = head
         self.next_key = next_key
 
@@ -346,8 +344,7 @@ class DatabaseWriter:
         """See `contract.Writer.accept_loss`."""
         self._refuse_after_end()
         # By the clock: two recoveries from the same backup must not end in the same epoch.
-        epoch = max(self.head.epoch + 1, self.head.clock)
-        self._connection.execute(sql.ACCEPT_LOSS, {"new_epoch": epoch})
+        self._epoch = max(self.head.epoch + 1, self.head.clock)
 
     def _refuse_after_end(self) -> None:
         if self._ended:
@@ -368,6 +365,7 @@ class DatabaseWriter:
             revision=revision,
             time=moment,
             ids=self._ids(plan, origin),
+            epoch=self._epoch,
             commitments={
                 **{
                     (entry.object, entry.field): commitment(salts[entry.object, entry.field], entry.value)
@@ -379,6 +377,8 @@ class DatabaseWriter:
                 },
             },
         )
+        if self._epoch is not None:
+            execute(sql.ACCEPT_LOSS, {"new_epoch": self._epoch})
         change = Change(revision, moment, body, chain(self.head.digest, body))
         _insert(
             execute,

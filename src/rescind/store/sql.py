@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, func, select
 
 from rescind.model.facts import FactKind
-from rescind.model.objects import ObjectKind
 from rescind.store.schema import changes, commitments, credentials, head, intervals, objects, profiles
 
 _revision = bindparam("revision", type_=sa.BigInteger)
@@ -199,24 +198,6 @@ FIND_USER = (
         profiles.c.value == bindparam("email"),
         exists(objects.c.key),
     )
-)
-_membership = intervals.alias()
-MEMBERS_NAMED = (
-    select(objects)
-    .join(profiles, profiles.c.object == objects.c.key)
-    .join(_membership, _membership.c.thing == objects.c.key)
-    .where(
-        objects.c.kind == int(ObjectKind.USER),
-        profiles.c.field == sa.literal_column("'name'"),
-        profiles.c.value == bindparam("name"),
-        _membership.c.kind == int(FactKind.EXISTENCE),
-        _membership.c.scope == bindparam("organization"),
-        _as_of(_membership),
-        _not_expired(_membership),
-        exists(objects.c.key),
-    )
-    .order_by(objects.c.key)
-    .limit(2)
 )
 DELETE_PROFILE = profiles.delete().where(
     profiles.c.object == bindparam("of_object"), profiles.c.field == bindparam("of_field")

@@ -25,6 +25,10 @@ class Sqlite:
     def __init__(self, url: sa.URL) -> None:
         self._file = url.database or ""
         self._identity: tuple[int, int] | None = None
+        file = Path(self._file)
+        if file.parent.is_dir() and not file.exists():
+            # Password hashes and e-mail addresses are nobody else's to read; the log beside it takes this mode too.
+            file.touch(mode=0o600)
         self.pool = sa.create_engine(
             url,
             pool_size=self.connections_max,

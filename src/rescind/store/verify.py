@@ -24,6 +24,7 @@ class Report:
     revision: int = 0
     digest: str = GENESIS_DIGEST
     time: int = 0
+    epoch: int = 0
     intervals: int = 0
     objects: int = 0
     difference_count: int = 0
@@ -48,9 +49,11 @@ def verify(database: Database, progress: Callable[[int, int], None] = lambda _, 
         replay = _Replay(connection, lambda revision: progress(revision, end.revision))
         replay.run()
         report = replay.report
-        for name in ("revision", "digest", "time"):
+        for name in ("revision", "digest", "time", "epoch"):
             if getattr(end, name) != getattr(report, name):
                 report.note(f"head: {name} is {getattr(end, name)}, the log ends with {getattr(report, name)}")
+        if end.horizon != 0:
+            report.note(f"head: horizon is {end.horizon}, but nothing was ever compacted")
         if end.last_key != replay.last_key:
             report.note(f"head: last_key is {end.last_key}, the last object's is {replay.last_key}")
     return report
@@ -111,6 +114,7 @@ class _Replay:
                 if found.created_at != row.time:
                     self.report.note(f"change {row.revision}: object {found.id} has another time")
             self._take_commitments(row, body, committed)
+            self.report.epoch = body.get("epoch", self.report.epoch)
             self._progress(row.revision)
         for name, rows in tables.items():
             for revision in rows.left():

@@ -36,6 +36,18 @@ class Actor:
     credential: Object
     snapshot: Snapshot
     address: str
+    is_personal: bool
+    """Whether the credential is the person's own: not one that somebody else made for her."""
+    founded: frozenset[int]
+    """The organizations that were founded through this credential."""
+
+    def reaches(self, organization: int) -> bool:
+        """Whether the credential may act there as its person: anywhere if it is her own.
+
+        A key that somebody made for her acts in its own organization and in those founded through it: who makes
+        a key for a member gets nothing of what she has elsewhere.
+        """
+        return self.is_personal or organization == self.credential.owner or organization in self.founded
 
     @property
     def organization(self) -> int:
@@ -64,16 +76,21 @@ def verifier_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def find_key(reader: Reader, asking: Asking) -> int:
+    """The API key that is presented, living or not. Raises `Unauthenticated` for one that never was."""
+    key = reader.find_credential(API_KEY, verifier_of(asking.token)) if asking.token else None
+    if key is None:
+        raise Unauthenticated("invalid credential")
+    return key
+
+
 def authenticate(reader: Reader, asking: Asking) -> Actor:
     """The principal behind an API key, acting in the key's organization, whether that still exists or not.
 
     Raises `Unauthenticated` if the key, the membership under which it was made, or the account has ended, or the
     account is blocked; `Forbidden` if the membership is suspended or may not use the API.
     """
-    key = reader.find_credential(API_KEY, verifier_of(asking.token)) if asking.token else None
-    if key is None:
-        raise Unauthenticated("invalid credential")
-
+    key = find_key(reader, asking)
     gathered = snapshot_of(reader, Principal(PLATFORM), key)
     issued = gathered.held(key, FactKind.EXISTENCE)
     joined = gathered.held(issued[0].thing, FactKind.EXISTENCE) if issued else []
@@ -86,7 +103,14 @@ def authenticate(reader: Reader, asking: Asking) -> Actor:
         raise Forbidden("API access is disabled")
     objects = reader.objects([key, user])
     snapshot = replace(gathered, principal=Principal(user, organization, membership))
-    return Actor(objects[user], objects[key], snapshot, asking.address)
+    return Actor(
+        objects[user],
+        objects[key],
+        snapshot,
+        asking.address,
+        bool(gathered.held(key, FactKind.PERSONAL)),
+        frozenset(fact.thing for fact in gathered.held(key, FactKind.REACH)),
+    )
 
 
 def principal_of(reader: Reader, user: int, organization: int) -> Principal:

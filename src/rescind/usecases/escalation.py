@@ -7,7 +7,7 @@ through something opened, and every Deny that stops flowing through something cl
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from rescind.decision.cover import uncovered
+from rescind.decision.cover import TooMuchWork, uncovered
 from rescind.decision.effective import effective_permissions
 from rescind.decision.snapshot import Principal, Reach, Snapshot, gather
 from rescind.model.conditions import Effect
@@ -26,7 +26,7 @@ def refuse_escalation(unit: Unit) -> None:
     """Raise `Forbidden` if the unit's plan gives anything that its actor does not hold."""
     if not _is_bound(unit.actor):
         return
-    missing = uncovered(_given(unit), _held(unit.actor.snapshot))
+    missing = _missing(_given(unit), unit.actor)
     if missing is not None:
         raise Forbidden(f"not permitted to grant what you do not hold: {_said(missing)}")
 
@@ -43,13 +43,20 @@ def refuse_credential(view: View, member: Member) -> None:
     if not _is_bound(view.actor):
         return
     allows = [held for held in _held(view.snapshot(member)) if held.effect is Effect.ALLOW]
-    missing = uncovered(allows, _held(view.actor.snapshot))
+    missing = _missing(allows, view.actor)
     if missing is not None:
         raise Forbidden(f"not permitted to touch the credentials of somebody who holds more: {_said(missing)}")
 
 
 def _is_bound(actor: Actor) -> bool:
     return not actor.is_root and not actor.may("iam.Escalate", "organization")
+
+
+def _missing(given: Iterable[Statement], actor: Actor) -> Statement | None:
+    try:
+        return uncovered(given, _held(actor.snapshot))
+    except TooMuchWork:
+        raise Forbidden("too many long patterns to prove that nothing is granted beyond what you hold") from None
 
 
 def _held(snapshot: Snapshot) -> list[Statement]:
@@ -78,19 +85,22 @@ def _given(unit: Unit) -> list[Statement]:
     )
     given = []
     for fact in opened:
-        had = [statement for old in closed if old.place == fact.place for statement in _flow(unit, before, old)]
+        if fact.kind is FactKind.SUSPENSION:
+            continue
+        had = {statement for old in closed if old.place == fact.place for statement in _flow(unit, before, old)}
         given += [
             statement
             for statement in _flow(unit, after, fact)
             if statement.effect is Effect.ALLOW and statement not in had
         ]
     for fact in closed:
-        kept = [statement for new in opened if new.place == fact.place for statement in _flow(unit, after, new)]
+        if fact.kind is FactKind.API_ACCESS:
+            continue
+        # Lifting a suspension gives the Allows that it held back; whatever else ends may have held a Deny.
+        lifted = Effect.ALLOW if fact.kind is FactKind.SUSPENSION else Effect.DENY
+        kept = {statement for new in opened if new.place == fact.place for statement in _flow(unit, after, new)}
         given += [
-            statement
-            for statement in _flow(unit, before, fact)
-            if statement.effect is (Effect.ALLOW if fact.kind is FactKind.SUSPENSION else Effect.DENY)
-            and statement not in kept
+            statement for statement in _flow(unit, before, fact) if statement.effect is lifted and statement not in kept
         ]
     return given
 
@@ -127,7 +137,7 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             kind = unit.kind_of(fact.holder)
             # A person who leaves takes nothing with him that anybody else would gain.
             return [] if kind is ObjectKind.MEMBERSHIP else _of_object(unit, world, fact.holder, kind)
-        case FactKind.BLOCK | FactKind.HOME:
+        case FactKind.BLOCK | FactKind.HOME | FactKind.PERSONAL | FactKind.REACH:
             return []
 
 

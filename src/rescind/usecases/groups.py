@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rescind.model.errors import Invalid, NotFound
+from rescind.model.errors import NotFound
 from rescind.model.facts import FactKind
 from rescind.model.objects import Object, ObjectKind
 from rescind.store.contract import PAGE_SIZE_MAX, Page, Window
@@ -71,15 +71,10 @@ def get_member(view: View, group: str, user: str) -> Relation[UserView, Object]:
     return Relation(users.get(view, user), found, edge.at, edge.by)
 
 
-def add_member(unit: Unit, *, group: str, user: str | None = None, name: str | None = None) -> str:
-    """Put a member of the organization into the group and return her id.
-
-    Without `user`, `name` is her id or the name that she alone has.
-    """
+def add_member(unit: Unit, *, group: str, user: str) -> bool:
+    """Put a member of the organization into the group, and say whether she was not in it."""
     found = unit.get(ObjectKind.GROUP, group)
-    user_id = user or _named(unit, name or "")
-    attach(unit, FactKind.GROUP_MEMBERSHIP, unit.member(user_id).membership, found)
-    return user_id
+    return attach(unit, FactKind.GROUP_MEMBERSHIP, unit.member(user).membership, found)
 
 
 def remove_member(unit: Unit, *, group: str, user: str) -> bool:
@@ -110,14 +105,3 @@ def _members(view: View, group: Object, window: Window) -> Page[Relation[UserVie
     described = users.describe(view, view.members(edge.holder for edge in edges.items))
     members = [Relation(user, group, edge.at, edge.by) for edge, user in zip(edges.items, described, strict=True)]
     return Page(members, edges.total, edges.before, edges.after)
-
-
-def _named(unit: Unit, name: str) -> str:
-    if unit.reader.find_object(ObjectKind.USER, name) is not None:
-        return name
-    named = unit.reader.find_members(unit.organization, name)
-    if len(named) > 1:
-        raise Invalid("`display_name` is the name of several users: give `user_id`")
-    if not named:
-        raise NotFound(ObjectKind.USER.label)
-    return named[0].id

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from rescind.model.errors import Invalid, NotFound
-from rescind.model.facts import FactKind
+from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import Object, ObjectKind
 from rescind.usecases import limits
 from rescind.usecases.actor import API_KEY, verifier_of
@@ -62,8 +62,11 @@ def get_of_user(view: View, user: str, key: str) -> KeyView:
 
 
 def create_own(unit: Unit, *, name: str, expires_at: int | None) -> NewKey:
-    """Make a key for the actor in this organization."""
-    return create(unit, _self(unit), name=name, expires_at=expires_at)
+    """Make a key for the actor in this organization, as personal as the one he used, and living no longer."""
+    parent = unit.facts(unit.actor.credential.key, FactKind.EXISTENCE)[0].expires_at
+    if parent is not None and (expires_at is None or expires_at > parent):
+        raise Invalid("a key cannot make one that outlives it: set `date_expire`")
+    return create(unit, _self(unit), name=name, expires_at=expires_at, personal=unit.actor.is_personal)
 
 
 def create_for_user(unit: Unit, *, user: str, name: str, expires_at: int | None) -> NewKey:
@@ -87,9 +90,18 @@ def delete_of_user(unit: Unit, *, user: str, key: str) -> None:
 
 
 def create(
-    unit: Unit, member: Member, *, name: str, expires_at: int | None = None, secret: str | None = None
+    unit: Unit,
+    member: Member,
+    *,
+    name: str,
+    expires_at: int | None = None,
+    secret: str | None = None,
+    personal: bool = False,
 ) -> NewKey:
-    """Make a key of a membership; `secret` is given by an operator or made here."""
+    """Make a key of a membership; `secret` is given by an operator or made here.
+
+    A `personal` key is the person's own: it acts as her in every organization of hers.
+    """
     if expires_at is not None and not unit.reader.instant < expires_at <= limits.INSTANT_MAX:
         raise Invalid("`date_expire` is in the past, or after the year 9999")
     secret = secret or _PREFIX + secrets.token_urlsafe(32)
@@ -107,6 +119,8 @@ def create(
         scope=member.membership.owner,
         expires_at=expires_at,
     )
+    if personal:
+        unit.open(Fact(FactKind.PERSONAL, key.key))
     unit.write_profile(key, name=limits.name(name), tail=secret[-_TAIL_LENGTH:])
     unit.write_credential(key, API_KEY, verifier)
     return NewKey(key.id, secret)

@@ -32,8 +32,9 @@ POLICIES = (
     Managed(
         "00000000-0000-4000-a000-000000000003",
         "IAMAdministrator",
-        "Manage organizations, users, groups, roles and policies.",
-        ("iam.*", "account.user.*"),
+        "Manage organizations, users, groups, roles and policies, without granting more than one holds.",
+        # Not `iam.*`, which holds `iam.Escalate`.
+        ("iam.*.*", "account.user.*"),
     ),
     Managed(
         "00000000-0000-4000-a000-000000000004",

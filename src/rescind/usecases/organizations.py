@@ -30,6 +30,8 @@ def page(view: View, window: Window) -> Page[OrganizationView]:
     """The living organizations of the person behind the key in which she may list them."""
     mine = []
     for membership in view.memberships_of(view.actor.user):
+        if not view.actor.reaches(membership.owner) or not view.facts(membership.key, FactKind.API_ACCESS):
+            continue
         principal = Principal(view.actor.user.key, membership.owner, membership.key)
         there = replace(view.actor, snapshot=snapshot_of(view.reader, principal))
         if there.may(LIST, "organization"):
@@ -47,8 +49,11 @@ def get(view: View, organization: str) -> OrganizationView:
 
 
 def create(unit: Unit, *, name: str, type_: str) -> str:
-    """Make an organization whose root is the person behind the key, and return its id."""
+    """Make an organization whose root is the person behind the key, which reaches it, and return its id."""
+    if users.is_service(unit, unit.actor.user):
+        raise Forbidden("a service user cannot found an organization")
     founded = found(unit, name=name, type_=type_)
+    unit.open(Fact(FactKind.REACH, unit.actor.credential.key, founded.key, founded.key))
     member = users.join(unit, unit.actor.user, api_enabled=True)
     unit.open(Fact(FactKind.ROOT, member.membership.key, founded.key, founded.key))
     return founded.id

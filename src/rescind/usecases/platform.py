@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rescind.model.documents import store_form
+from rescind.model.emails import folded
 from rescind.model.errors import NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
@@ -53,12 +54,12 @@ def initialise(unit: Unit, first: FirstRoot) -> NewKey | None:
         name="Root",
         last_name="Root",
         email=limits.email(first.email),
-        email_folded=first.email.casefold(),
+        email_folded=folded(first.email),
     )
     unit.write_credential(user, users.PASSWORD, verifier_of_password(limits.password(first.password)))
     member = users.join(unit, user, api_enabled=True)
     unit.open(Fact(FactKind.ROOT, member.membership.key, founded.key, founded.key))
-    return keys.create(unit, member, name="root", secret=first.api_key)
+    return keys.create(unit, member, name="root", secret=first.api_key, personal=True)
 
 
 def ownerships(view: View) -> list[Ownership]:
@@ -92,7 +93,7 @@ def new_root_key(unit: Unit, *, organization: str, user: str) -> NewKey:
     if not unit.is_root(member.membership):
         raise NotFound("root")
     unit.open(Fact(FactKind.API_ACCESS, member.membership.key, scope=unit.organization))
-    return keys.create(unit, member, name="root")
+    return keys.create(unit, member, name="root", personal=True)
 
 
 def _enter(unit: Unit, organization: str, user: str) -> Member:

@@ -12,10 +12,12 @@ class Acting(Enum):
 
     KEY = auto()
     """The organization of the key that is presented."""
+    HERE = auto()
+    """The same, and that organization is the target of the call."""
     PERSON = auto()
     """The organization that the call names, as the person behind the key; she must be a member there."""
     HEIR = auto()
-    """The same, and the organization may have ended: then its root alone may act."""
+    """As a person, and the organization may have ended: then its root alone may act."""
     EVERYWHERE = auto()
     """Each of the person's organizations on its own; the use case asks for the right in every one."""
 

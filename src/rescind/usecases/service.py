@@ -10,7 +10,7 @@ from rescind.model.errors import Forbidden, NotFound, Unauthenticated
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store.contract import Reader, Store
-from rescind.usecases.actor import Actor, Asking, authenticate, principal_of, snapshot_of
+from rescind.usecases.actor import Actor, Asking, authenticate, find_key, principal_of, snapshot_of
 from rescind.usecases.escalation import refuse_escalation
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.unit import Unit, View
@@ -73,7 +73,14 @@ class Service:
             )
             return unit, result, origin
 
+        # A stranger must not stand in the queue for the lock.
+        self._refuse_unknown(call.asking)
         return self._write(planned)
+
+    def _refuse_unknown(self, asking: Asking) -> None:
+        moment = self._freshness.now()
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            find_key(reader, asking)
 
     def admit(self, call: Call) -> None:
         """Refuse a call that would be refused, before something costly is done for it."""
@@ -143,28 +150,43 @@ def _admit(reader: Reader, call: Call) -> Actor:
     """The actor of a call, if he may make it."""
     actor = authenticate(reader, call.asking)
     acting = call.requirement.acting
-    if acting is Acting.EVERYWHERE:
-        return actor
-    if acting is Acting.KEY:
-        if not actor.snapshot.exists(actor.organization):
+    if not actor.snapshot.exists(actor.organization):
+        # A key of an ended organization is good for one thing: to restore it.
+        ended = reader.objects([actor.organization])[actor.organization]
+        if acting is not Acting.HEIR or ended.id != call.target_id:
             raise Unauthenticated("invalid credential")
-        call.requirement.demand(actor, call.target_id)
-        return actor
-    actor = _in_organization(reader, actor, call.target_id)
-    if acting is Acting.HEIR and not actor.snapshot.exists(actor.organization):
         if not actor.snapshot.held(actor.snapshot.principal.membership, FactKind.ROOT):
             raise Forbidden("only the root of an ended organization may restore it")
         return actor
-    if not actor.snapshot.exists(actor.organization):
-        raise NotFound(ObjectKind.ORGANIZATION.label)
+    if acting is Acting.EVERYWHERE:
+        return actor
+    if acting is Acting.HERE:
+        here = reader.objects([actor.organization])[actor.organization]
+        call.requirement.demand(actor, here.id)
+        return actor
+    if acting is not Acting.KEY:
+        actor = _in_organization(reader, actor, call.target_id, may_have_ended=acting is Acting.HEIR)
+        if not actor.snapshot.exists(actor.organization):
+            return actor
     call.requirement.demand(actor, call.target_id)
     return actor
 
 
-def _in_organization(reader: Reader, actor: Actor, organization_id: str) -> Actor:
-    """The same person as a member of another organization; one of which she is no member is unknown to her."""
+def _in_organization(reader: Reader, actor: Actor, organization_id: str, *, may_have_ended: bool) -> Actor:
+    """The same person as a member of another organization, which is unknown to her unless she is one there.
+
+    An ended one is unknown too, but for its root where she may restore it.
+    """
     found = reader.find_object(ObjectKind.ORGANIZATION, organization_id)
-    principal = principal_of(reader, actor.user.key, found.key) if found else None
+    principal = principal_of(reader, actor.user.key, found.key) if found and actor.reaches(found.key) else None
     if principal is None or not principal.membership:
         raise NotFound(ObjectKind.ORGANIZATION.label)
-    return replace(actor, snapshot=snapshot_of(reader, principal))
+    there = snapshot_of(reader, principal)
+    if not there.exists(principal.organization):
+        if not may_have_ended:
+            raise NotFound(ObjectKind.ORGANIZATION.label)
+        if not there.held(principal.membership, FactKind.ROOT):
+            raise Forbidden("only the root of an ended organization may restore it")
+    if not there.held(principal.membership, FactKind.API_ACCESS):
+        raise Forbidden("API access is disabled")
+    return replace(actor, snapshot=there)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rescind.model.emails import folded
 from rescind.model.errors import Forbidden, Invalid
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import Object, ObjectKind
@@ -83,7 +84,7 @@ def create(
         first_name=first_name,
         last_name=last_name,
         email=email,
-        email_folded=email.casefold(),
+        email_folded=folded(email),
         service="true" if is_service else None,
     )
     if password_verifier is not None:
@@ -123,7 +124,7 @@ def update(
         holder = unit.reader.find_user(limits.email(email))
         if holder is not None and holder.key != member.user.key:
             raise Invalid("`email` belongs to another account")
-        unit.write_profile(member.user, email=email, email_folded=email.casefold())
+        unit.write_profile(member.user, email=email, email_folded=folded(email))
     if password_verifier is not None:
         _refuse_foreign_account(unit, member)
         unit.write_credential(member.user, PASSWORD, password_verifier)
@@ -137,10 +138,13 @@ def delete(unit: Unit, *, user: str) -> None:
     member = unit.member(user)
     refuse_root(unit, member)
     unit.end(member.membership)
-    if unit.reader.profiles([member.user.key])[member.user.key].get("service"):
-        for membership in unit.memberships_of(member.user):
-            unit.end(membership)
+    if is_service(unit, member.user) and len(unit.memberships_of(member.user)) == 1:
         unit.end(member.user)
+
+
+def is_service(view: View, user: Object) -> bool:
+    """Whether the account is not a person's."""
+    return "service" in view.reader.profiles([user.key])[user.key]
 
 
 def remove(unit: Unit, *, user: str) -> None:
@@ -258,9 +262,14 @@ def _set_acls(unit: Unit, membership: Object, acls: Sequence[str], *, known: Seq
 
 
 def _refuse_foreign_account(unit: Unit, member: Member) -> None:
-    """An account is changed by the person, or by its home while she is a member nowhere else."""
-    if member.user.key == unit.actor.user.key:
+    """An account is changed by the person, or by its home while she is a member nowhere else.
+
+    A key that somebody made for her is not the person.
+    """
+    if member.user.key == unit.actor.user.key and unit.actor.is_personal:
         return
+    if not unit.actor.may(_UPDATE, "user", member.user.id):
+        raise Forbidden(f"not permitted: `{_UPDATE}`")
     home = {fact.thing for fact in unit.facts(member.user.key, FactKind.HOME)}
     if home != {unit.organization} or len(unit.memberships_of(member.user)) != 1:
         raise Forbidden("name, e-mail and password of this account are changed by the person alone")

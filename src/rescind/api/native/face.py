@@ -5,9 +5,9 @@ from rescind.api.exchange import Operation
 from rescind.api.native import changes
 from rescind.api.native.manners import MANNERS
 from rescind.usecases import history
-from rescind.usecases.requirements import needs
+from rescind.usecases.requirements import Acting, needs
 
-_READ_LOG = needs("iam.change.List", on="organization")
+_READ_LOG = needs("iam.change.List", on="organization", acting=Acting.HERE)
 
 # fmt: off
 OPERATIONS = (

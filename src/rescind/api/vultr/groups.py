@@ -41,10 +41,12 @@ def list_group_members(exchange: Here, group_id: str, per_page: PerPage = 100, c
 
 
 def add_group_member(exchange: Here, group_id: str, body: wire.GroupMemberNew) -> Response:
-    if not (body.user_id or body.display_name):
+    # Some clients put the id into `display_name`. A name there names nobody: people rename themselves.
+    user_id = body.user_id or body.display_name
+    if not user_id:
         raise Invalid("`user_id` is required")
-    added = exchange.write(groups.add_member, group=group_id, user=body.user_id, name=body.display_name)
-    return exchange.reply(say.member_both(exchange.look(groups.get_member, group_id, added)))
+    exchange.write(groups.add_member, group=group_id, user=user_id)
+    return exchange.reply(say.member_both(exchange.look(groups.get_member, group_id, user_id)))
 
 
 def get_group_member(exchange: Here, group_id: str, member_id: str) -> Response:
