@@ -25,7 +25,7 @@ format: .venv/.ready-dev ## Put the source into its one form
 	@$(VENV)/ruff check --fix --quiet . ; $(VENV)/ruff format --quiet .
 
 test: check ## Everything: checks, and all tests on SQLite and PostgreSQL (PostgreSQL comes in a wheel)
-	@$(VENV)/pytest -n 2 --dist worksteal -q
+	@$(VENV)/pytest -n 4 --dist worksteal -q
 
 clean: ## Remove what was set up here
 	rm -rf .venv .tools
