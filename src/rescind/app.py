@@ -1,7 +1,6 @@
 """The composition root: settings → store → service → doors, one ASGI application."""
 
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import anyio.to_thread
 
@@ -40,7 +39,7 @@ def build(settings: Settings) -> Node:
 def application(node: Node) -> App:
     """The node as one ASGI application: each face under its prefix, the probes for everything else."""
     cursors = Cursors(node.store.head().database)
-    faces = [(door.prefix, door.open(node.service, cursors, version("rescind"))) for door in DOORS]
+    faces = [(door.prefix, door.open(node.service, cursors)) for door in DOORS]
     rest = probes(node.freshness)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

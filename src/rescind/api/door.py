@@ -1,7 +1,9 @@
 """A door: one face as an application of its own, with its table, its manners and its OpenAPI document."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from time import perf_counter
 from typing import Any
 
@@ -45,113 +47,124 @@ class Door:
     operations: Sequence[Operation]
     manners: Manners
 
-    def open(self, service: Service, cursors: Cursors, version: str) -> App:
-        """The face as an ASGI application on a service."""
-        app = FastAPI(
-            title=self.title,
-            version=version,
-            openapi_url=f"{self.prefix}/openapi.json",
-            docs_url=None,
-            redoc_url=None,
-            redirect_slashes=False,
-        )
-        app.state.service, app.state.cursors = service, cursors
-        app.state.operations = {operation.name: operation for operation in self.operations}
-        for operation in self.operations:
-            self._route(app, operation)
-        plain = self.manners.plain
+    def open(self, service: Service, cursors: Cursors) -> App:
+        """The face on a service, as an ASGI application."""
+        return _Threshold(_application(self), self.manners, {"rescind.service": service, "rescind.cursors": cursors})
 
-        async def refused(_: Request, refusal: Exception) -> Response:
-            assert isinstance(refusal, Refusal)
-            return self.manners.refusal(refusal)
 
-        async def malformed(_: Request, error: Exception) -> Response:
-            assert isinstance(error, RequestValidationError)
-            return self.manners.refusal(Invalid(_said(error)))
+@cache
+def _application(door: Door) -> FastAPI:
+    """The face without a service: the same for every node of a process."""
+    app = FastAPI(
+        title=door.title,
+        version=version("rescind"),
+        openapi_url=f"{door.prefix}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.operations = {operation.name: operation for operation in door.operations}
+    for operation in door.operations:
+        _route(app, door.manners, operation)
+    _refuse_in_its_manners(app, door.manners)
+    _document(app, door)
+    return app
 
-        async def unknown(request: Request, error: Exception) -> Response:
-            assert isinstance(error, HTTPException)
-            response = plain(error.status_code, str(error.detail))
-            if error.status_code == METHOD_NOT_ALLOWED:
-                # The framework names the methods of the first row with this path alone.
-                rows = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
-                response.headers["Allow"] = ", ".join(sorted({m for row in rows for m in getattr(row, "methods", ())}))
-            return response
 
-        async def broken(_: Request, __: Exception) -> Response:
-            return plain(500, "internal error")
+def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
+    async def refused(_: Request, refusal: Exception) -> Response:
+        assert isinstance(refusal, Refusal)
+        return manners.refusal(refusal)
 
-        app.add_exception_handler(Refusal, refused)
-        app.add_exception_handler(RequestValidationError, malformed)
-        app.add_exception_handler(HTTPException, unknown)
-        app.add_exception_handler(Exception, broken)
-        self._document(app)
-        return _Threshold(app, self.manners)
+    async def malformed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return manners.refusal(Invalid(_said(error)))
 
-    def _route(self, app: FastAPI, operation: Operation) -> None:
-        statuses = [400, 401, 403, 503] + ([404] if "{" in operation.path else [])
-        responses: dict[int | str, dict[str, Any]] = {
-            status: {
-                "content": {self.manners.media_type: {"schema": _ref(self.manners.errors)}},
-                "description": "Refused",
-            }
-            for status in statuses
+    async def unknown(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        response = manners.plain(error.status_code, str(error.detail))
+        if error.status_code == METHOD_NOT_ALLOWED:
+            # The framework names the methods of the first row with this path alone.
+            rows = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+            response.headers["Allow"] = ", ".join(sorted({m for row in rows for m in getattr(row, "methods", ())}))
+        return response
+
+    async def broken(_: Request, __: Exception) -> Response:
+        return manners.plain(500, "internal error")
+
+    app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, unknown)
+    app.add_exception_handler(Exception, broken)
+
+
+def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
+    statuses = [400, 401, 403, 503] + ([404] if "{" in operation.path else [])
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {
+            "content": {manners.media_type: {"schema": _ref(manners.errors)}},
+            "description": "Refused",
         }
-        responses[operation.status] = {"description": "Done"}
-        if operation.answers is not None:
-            responses[operation.status]["content"] = {"application/json": {"schema": _ref(operation.answers)}}
-        app.add_api_route(
-            operation.path,
-            operation.handler,
-            methods=[operation.method],
-            name=operation.name,
-            status_code=operation.status,
-            responses=responses,
-            response_model=None,
-            response_class=Response,
-            operation_id=f"{operation.handler.__name__}",
-            summary=(operation.usecase.__doc__ or "").strip().split("\n")[0],
-            tags=[operation.usecase.__module__.rpartition(".")[2]],
-        )
+        for status in statuses
+    }
+    responses[operation.status] = {"description": "Done"}
+    if operation.answers is not None:
+        responses[operation.status]["content"] = {"application/json": {"schema": _ref(operation.answers)}}
+    app.add_api_route(
+        operation.path,
+        operation.handler,
+        methods=[operation.method],
+        name=operation.name,
+        status_code=operation.status,
+        responses=responses,
+        response_model=None,
+        response_class=Response,
+        operation_id=f"{operation.handler.__name__}",
+        summary=(operation.usecase.__doc__ or "").strip().split("\n")[0],
+        tags=[operation.usecase.__module__.rpartition(".")[2]],
+    )
 
-    def _document(self, app: FastAPI) -> None:
-        """Say in the OpenAPI document what is so: our own errors in place of the framework's."""
-        generate = app.openapi
 
-        def openapi() -> dict[str, Any]:
-            if app.openapi_schema is None:
-                document = generate()
-                schemas = document.setdefault("components", {}).setdefault("schemas", {})
-                models = {self.manners.errors, *(row.answers for row in self.operations if row.answers)}
-                for model in sorted(models, key=lambda model: model.__name__):
-                    schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
-                    schemas.update(schema.pop("$defs", {}))
-                    schemas[model.__name__] = schema
-                for path in document["paths"].values():
-                    for described in path.values():
-                        described["responses"].pop("422", None)
-                for leftover in ("HTTPValidationError", "ValidationError"):
-                    schemas.pop(leftover, None)
-                document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-                document["security"] = [{"bearer": []}]
-            assert app.openapi_schema is not None
-            return app.openapi_schema
+def _document(app: FastAPI, door: Door) -> None:
+    """Say in the OpenAPI document what is so: our own errors in place of the framework's."""
+    generate = app.openapi
 
-        app.openapi = openapi  # type: ignore[method-assign]
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            models = {door.manners.errors, *(row.answers for row in door.operations if row.answers)}
+            for model in sorted(models, key=lambda model: model.__name__):
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+                schemas.update(schema.pop("$defs", {}))
+                schemas[model.__name__] = schema
+            for path in document["paths"].values():
+                for described in path.values():
+                    described["responses"].pop("422", None)
+            for leftover in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(leftover, None)
+            document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"bearer": []}]
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 class _Threshold:
     """Stands before a face: names the request, bounds and checks its body, logs and counts the answer."""
 
-    def __init__(self, app: App, manners: Manners) -> None:
+    def __init__(self, app: App, manners: Manners, node: Mapping[str, object]) -> None:
         self._app = app
         self._manners = manners
+        self._node = node
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began = perf_counter()
+        scope.update(self._node)
         request_id = scope["rescind.request_id"] = str(uuid7())
         status = 0
 

@@ -106,8 +106,9 @@ class Exchange:
 
 
 async def _exchange(request: Request) -> Exchange:
-    state = request.app.state
-    return Exchange(state.service, state.cursors, state.operations[request.scope["route"].name], request)
+    scope = request.scope
+    operation = request.app.state.operations[scope["route"].name]
+    return Exchange(scope["rescind.service"], scope["rescind.cursors"], operation, request)
 
 
 Here = Annotated[Exchange, Depends(_exchange)]
