@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from rescind.app import Node, application, build
 from rescind.settings import Settings
-from rescind.store.migrate import engine_for, migrate
+from rescind.store.engines import engine_for
+from rescind.store.migrate import migrate
 from rescind.usecases.platform import FirstRoot, initialise
 from servers import Server
 from world import ROOT_EMAIL, ROOT_KEY, World

@@ -14,7 +14,7 @@ from rescind.engine.freshness import Freshness
 from rescind.logs import configure_logs
 from rescind.settings import Settings
 from rescind.store.database import Database
-from rescind.store.migrate import engine_for
+from rescind.store.engines import engine_for
 from rescind.usecases.service import Service
 
 DOORS = (VULTR, NATIVE)

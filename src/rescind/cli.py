@@ -193,7 +193,7 @@ def init(database: str, root_email: str, root_password: str | None, root_api_key
 def migrate(database: str, as_json: bool) -> None:
     """Bring the database to this version's schema."""
     from rescind.store.contract import SCHEMA_VERSION
-    from rescind.store.migrate import engine_for
+    from rescind.store.engines import engine_for
     from rescind.store.migrate import migrate as bring
 
     before, after = bring(engine_for(database))
@@ -340,7 +340,8 @@ def _open(settings: "Settings", *, migrate_empty: bool = False) -> "Node":
     """A node on the database, which must have this version's schema; an empty one may be given it."""
     from rescind.app import build
     from rescind.store.contract import SCHEMA_VERSION
-    from rescind.store.migrate import engine_for, migrate, schema_version
+    from rescind.store.engines import engine_for
+    from rescind.store.migrate import migrate, schema_version
 
     engine = engine_for(settings.database)
     found = schema_version(engine)

@@ -32,7 +32,8 @@ from rescind.model.errors import Unauthenticated
 from rescind.settings import Settings
 from rescind.store.contract import SCHEMA_VERSION
 from rescind.store.database import Database
-from rescind.store.migrate import engine_for, schema_version
+from rescind.store.engines import engine_for
+from rescind.store.migrate import schema_version
 from rescind.store.verify import verify
 from rescind.usecases.actor import Asking, authenticate
 from servers import free_port

@@ -20,7 +20,7 @@ from rescind.engine.freshness import Freshness
 from rescind.model.errors import Unavailable
 from rescind.store.contract import SCHEMA_VERSION, Head
 from rescind.store.database import Database
-from rescind.store.migrate import engine_for
+from rescind.store.engines import engine_for
 from rescind.store.verify import verify
 from rescind.usecases.service import Service
 from servers import Server, rescind

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from rescind.store.database import Database
-from rescind.store.migrate import engine_for
+from rescind.store.engines import engine_for
 from rescind.store.verify import verify
 from servers import Server
 from world import ROOT_KEY, World, allow

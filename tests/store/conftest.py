@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from rescind.model.changes import GENESIS_DIGEST
 from rescind.model.objects import PLATFORM
 from rescind.store.database import Database
-from rescind.store.migrate import engine_for, migrate
+from rescind.store.engines import engine_for
+from rescind.store.migrate import migrate
 from rescind.store.schema import head, metadata, objects
 from store.histories import opened
 

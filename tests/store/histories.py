@@ -15,7 +15,7 @@ from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Reader, Window
 from rescind.store.database import Database
-from rescind.store.migrate import engine_for
+from rescind.store.engines import engine_for
 
 ALL = Window(500)
 EARLY, LATE = 5, 25

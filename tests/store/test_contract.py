@@ -125,7 +125,8 @@ def test_a_primary_is_no_replica(store: Database) -> None:
 
 
 def test_a_database_has_a_name_of_its_own_for_ever(store: Database, other: Database, make_empty: Any) -> None:
-    from rescind.store.migrate import engine_for, migrate
+    from rescind.store.engines import engine_for
+    from rescind.store.migrate import migrate
 
     name = store.head().database
     commit(store)

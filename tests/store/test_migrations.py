@@ -26,7 +26,8 @@ from rescind.model.objects import ObjectKind
 from rescind.store import sql
 from rescind.store.contract import SCHEMA_VERSION
 from rescind.store.database import Database, Engine
-from rescind.store.migrate import engine_for, migrate, schema_version
+from rescind.store.engines import engine_for
+from rescind.store.migrate import migrate, schema_version
 from rescind.store.schema import intervals, metadata
 from store.histories import History, commit, create, existence, opened, origin, write_at_random
 
@@ -179,7 +180,8 @@ def test_nodes_may_migrate_one_empty_database_at_once(empty_database: str, _: in
 
 PROCESS = """
 import sys
-from rescind.store.migrate import engine_for, migrate
+from rescind.store.engines import engine_for
+from rescind.store.migrate import migrate
 engine = engine_for(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -5,34 +5,14 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.exc import ArgumentError
 
-from rescind.model.errors import Invalid
 from rescind.store.contract import SCHEMA_VERSION
 from rescind.store.database import Engine
-from rescind.store.postgres import Postgres
 from rescind.store.schema import head
-from rescind.store.sqlite import Sqlite
 
 # Any number that no other program on the same database is likely to choose.
 _ADVISORY_LOCK = 0x5E5C12D
 _WAIT_MILLISECONDS_MAX = 60_000
-
-
-def engine_for(url: str) -> Engine:
-    """The engine for `sqlite:///path` or `postgresql://…`. Raises `Invalid` for any other."""
-    try:
-        parsed = sa.make_url(url)
-    except (ArgumentError, ValueError):
-        # Not in the parser's words: they may quote a part of the password.
-        raise Invalid("the database's address cannot be read") from None
-    match parsed.get_backend_name():
-        case "sqlite" if parsed.database:
-            return Sqlite(parsed)
-        case "postgresql" | "postgres":
-            return Postgres(parsed)
-        case name:
-            raise Invalid(f"`{name}` is not a database that Rescind knows: sqlite:///FILE or postgresql://…")
 
 
 def schema_version(engine: Engine) -> int:
