@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
 from rescind.app import Node, application, build
+from rescind.certificates import local_certificate
 from rescind.settings import Settings
 from rescind.store.engines import engine_for
 from rescind.store.migrate import migrate
@@ -27,6 +28,9 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("rescind")
+
+# No test speaks TLS with the world, and every HTTP client would load the world's authorities: 60 ms each.
+os.environ["SSL_CERT_FILE"] = str(local_certificate(Path(tempfile.mkdtemp()), ()).authority)
 
 DATABASES = ("sqlite", "postgres")
 
