@@ -135,7 +135,7 @@ def _run(settings: "Settings") -> None:
 
     settings.hand_over()
     scheme = "https" if settings.tls_cert else "http"
-    click.echo(f"Rescind on {scheme}://{settings.host}:{settings.port}", err=True)
+    click.echo(f"Rescind on {settings.public_url or f'{scheme}://{settings.host}:{settings.port}'}", err=True)
 
     def run() -> None:
         uvicorn.run(

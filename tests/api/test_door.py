@@ -396,13 +396,3 @@ def test_a_probe_refuses_another_method_as_json(standing: Town, path: str) -> No
     answer = standing.world.client.post(path)
     assert answer.status_code == 405
     assert answer.headers["content-type"] == "application/json"
-
-
-@pytest.mark.xfail(reason="`Idempotency-Key` is ignored so far")
-def test_a_repeated_post_with_one_idempotency_key_is_done_once(small_world: World) -> None:
-    asked = {"display_name": "g"}
-    first, second = (
-        small_world.call("POST", "/v2/groups", asked, headers={"Idempotency-Key": "once"}) for _ in range(2)
-    )
-    assert first.json()["id"] == second.json()["id"]
-    assert small_world.get("/v2/groups")["meta"]["total"] == 1
