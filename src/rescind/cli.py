@@ -279,11 +279,11 @@ def root_show(database: str, as_json: bool) -> None:
         {
             "organization": owned.organization.organization.id,
             "name": owned.organization.name,
-            "root": user.user.id,
-            "email": user.email,
+            "root": user.user.id if user else None,
+            "email": user.email if user else None,
         }
         for owned in ownerships
-        for user in owned.roots
+        for user in owned.roots or (None,)
     ]
     if as_json:
         click.echo(json.dumps(rows))
@@ -292,7 +292,9 @@ def root_show(database: str, as_json: bool) -> None:
     table = Table(Column("Organization", min_width=36), Column("Root", min_width=36), show_lines=True)
     for row in rows:
         # People choose these names: they are text, not markup.
-        table.add_row(Text(f"{row['name']}\n{row['organization']}"), Text(f"{row['email']}\n{row['root']}"))
+        table.add_row(
+            Text(f"{row['name']}\n{row['organization']}"), Text(f"{row['email'] or 'nobody'}\n{row['root'] or ''}")
+        )
     Console().print(table)
 
 
