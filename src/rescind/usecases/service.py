@@ -77,11 +77,6 @@ class Service:
         self._refuse_unknown(call.asking)
         return self._write(planned)
 
-    def _refuse_unknown(self, asking: Asking) -> None:
-        moment = self._freshness.now()
-        with self._store.reading(moment.revision, moment.instant) as reader:
-            find_key(reader, asking)
-
     def admit(self, call: Call) -> None:
         """Refuse a call that would be refused, before something costly is done for it."""
         moment = self._freshness.now()
@@ -126,6 +121,11 @@ class Service:
         """What an answered write left behind, for its reply: a view of the same place, at its revision."""
         with self._store.reading(answer.moment.revision, answer.moment.instant) as reader:
             return view(View(reader, answer.actor, answer.organization), *args, **kwargs)
+
+    def _refuse_unknown(self, asking: Asking) -> None:
+        moment = self._freshness.now()
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            find_key(reader, asking)
 
     def _write(self, planned: Callable[[Reader, int, int], tuple[Unit, Result, Origin]]) -> Answer[Result]:
         known = self._freshness.known
