@@ -110,11 +110,18 @@ def weigh(database: str, edges: int) -> tuple[float, float]:
         unit.organization = unit.reader.living(users.ObjectKind.ORGANIZATION)[0].key
         made = [
             users.create(
-                unit, name=f"n{n}", first_name="", last_name="", email=f"{uuid.uuid4()}@example.org",
-                password_verifier=None, api_enabled=False, acls=[], is_service=False,
+                unit,
+                name=f"n{n}",
+                first_name="",
+                last_name="",
+                email=f"{uuid.uuid4()}@example.org",
+                password_verifier=None,
+                api_enabled=False,
+                acls=[],
+                is_service=False,
             ).id
             for n in range(edges // 100)
-        ]  # fmt: skip
+        ]
         bundles = [
             roles.create(unit, name="r", description="", role_type="assignable", max_session_duration=3600)
             for _ in range(100)

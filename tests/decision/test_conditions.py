@@ -203,7 +203,7 @@ def test_parse_raises_only_invalid(block):
         condition = parse_condition(block)
     except Invalid as refusal:
         assert refusal.message.isprintable()  # noqa: PT017 - a refusal is one of the two right answers
-        assert not refusal.message.endswith(".")  # noqa: PT017
+        assert not refusal.message.endswith(".")  # noqa: PT017 - the same
     else:
         assert isinstance(condition, Condition)
         assert hash(condition) is not None

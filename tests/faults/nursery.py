@@ -137,6 +137,6 @@ class ForkedServer(Server):
                 "RESCIND_ROOT_API_KEY": ROOT_KEY,
             },
         )
-        self.process = Child(pid)  # type: ignore[assignment]
+        self.process = Child(pid)  # type: ignore[assignment] - what a test does with a process, a child can
         self.wait()
         return self

@@ -450,7 +450,7 @@ def write(node: Node | Freshly) -> int:
 
 def waiters(freshness: Freshness) -> list[Any]:
     """Who waits for a read that another thread has begun."""
-    return list(freshness._turn._waiters)  # type: ignore[attr-defined]
+    return list(freshness._turn._waiters)  # type: ignore[attr-defined] - the one way to know who waits
 
 
 def eventually(holds: Callable[[], bool]) -> None:

@@ -862,7 +862,7 @@ def test_a_writer_commits_once(store: Database, again: str) -> None:
     assert contents(store) == before
 
 
-def test_the_order_of_numbers_is_the_order_of_commits(store: Database, other: Database) -> None:  # noqa: C901
+def test_the_order_of_numbers_is_the_order_of_commits(store: Database, other: Database) -> None:  # noqa: C901 - two writers and two watchers
     writers, each = 6, 7
     done, torn = threading.Event(), []
     answered: list[tuple[int, Change]] = []
@@ -1069,14 +1069,14 @@ def test_reading_and_writing_go_on_after_every_connection_was_lost(on_postgres: 
 
 def test_a_reading_whose_connection_is_lost_is_unavailable(on_postgres: Database) -> None:
     commit(on_postgres)
-    with pytest.raises(Unavailable), on_postgres.reading(1, EARLY) as reader:  # noqa: PT012
+    with pytest.raises(Unavailable), on_postgres.reading(1, EARLY) as reader:  # noqa: PT012 - whichever of the steps it is
         terminate_all(on_postgres)
         reader.objects([1])
 
 
 def test_a_write_whose_connection_is_lost_before_its_commit_leaves_nothing(on_postgres: Database) -> None:
     before = contents(on_postgres)
-    with pytest.raises(Unavailable) as refused, on_postgres.writing() as writer:  # noqa: PT012
+    with pytest.raises(Unavailable) as refused, on_postgres.writing() as writer:  # noqa: PT012 - whichever of the steps it is
         terminate_all(on_postgres)
         writer.commit(Plan([made(1, USER)], [existence(1)]), origin())
     assert not refused.value.outcome_unknown
@@ -1086,7 +1086,7 @@ def test_a_write_whose_connection_is_lost_before_its_commit_leaves_nothing(on_po
 def test_a_write_to_a_full_disk_leaves_nothing(make_migrated: Callable[[str], str]) -> None:
     with opened(make_migrated("sqlite")) as store:
         before = contents(store)
-        with pytest.raises(Unavailable) as refused, store.writing() as writer:  # noqa: PT012
+        with pytest.raises(Unavailable) as refused, store.writing() as writer:  # noqa: PT012 - whichever of the steps it is
             writer._connection.exec_driver_sql("PRAGMA max_page_count = 1")
             writer.commit(Plan([made(1, USER)], [Fact(FactKind.BLOCK, 1, value="x" * 1_000_000)]), origin())
         assert not refused.value.outcome_unknown

@@ -412,7 +412,7 @@ class Tampered:
         with store.reading(LAST, EARLY) as reader:
             third, *_, seventh, last = (reader.change(revision, scope) for revision, scope in _SCOPES)
             second = reader.change(2, ACME)
-        assert second and third and seventh and last  # noqa: PT018
+        assert second and third and seventh and last  # noqa: PT018 - one sentence: none is empty
         body, last_body = third.body.replace(":15,", ":99,"), last.body.replace('"block"', '"root"')
         assert body != third.body
         assert last_body != last.body

@@ -58,8 +58,10 @@ def test_journey_1_detach_a_role_from_a_user(server: Server, root: World) -> Non
         assert [(role["id"], role["source"]) for role in roles["all"]] == [(kept, "direct")]
         policies = root.get(f"/v2/users/{ann.id}/policies")["policies"]
         assert {(policy["name"], policy["source"]) for policy in policies["all"]} == {
-            ("list users", "direct"), ("list roles", "role"), ("list policies", "group"),
-        }  # fmt: skip
+            ("list users", "direct"),
+            ("list roles", "role"),
+            ("list policies", "group"),
+        }
         assert as_ann.status("/v2/groups") == 403
         assert [as_ann.status(path) for path in ("/v2/roles", "/v2/users", "/v2/policies")] == [200, 200, 200]
         assert root.as_(bystander.key).status("/v2/groups") == 200

@@ -1,6 +1,7 @@
 """The rules beyond requirements: no escalation, root, home, credentials, suspension."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,13 @@ def root(small_world: World) -> World:
     return small_world
 
 
-def admin(root: World, *documents: object) -> World:
+def admin(root: World, *documents: dict[str, Any]) -> World:
     """A member who administers everything and holds what else the documents say."""
     person = root.person()
     # Without `iam.Escalate`, which `iam.*` would hold.
     root.attach_policy(root.policy(allow("iam.*.*", "account.user.*")), user=person.id)
     for held in documents:
-        root.attach_policy(root.policy(held), user=person.id)  # type: ignore[arg-type]
+        root.attach_policy(root.policy(held), user=person.id)
     return root.as_(person.key)
 
 
@@ -172,12 +173,31 @@ def email_of_stronger(root: World, _: World, ann: Person) -> tuple[str, str, obj
 
 
 GRANTS = [
-    attach_policy, attach_policy_to_group, attach_role, attach_role_to_group, put_policy_into_role, edit_policy,
-    add_member, turn_role_assignable, restore_role, restore_policy, unsuspend, enable_api, detach_deny,
-    leave_denied_group, delete_denying_policy, delete_denying_group, delete_denying_role, drop_deny_by_edit,
-    turn_denying_role_assumable, grant_acl, create_user_with_acl, key_for_stronger, password_of_stronger,
+    attach_policy,
+    attach_policy_to_group,
+    attach_role,
+    attach_role_to_group,
+    put_policy_into_role,
+    edit_policy,
+    add_member,
+    turn_role_assignable,
+    restore_role,
+    restore_policy,
+    unsuspend,
+    enable_api,
+    detach_deny,
+    leave_denied_group,
+    delete_denying_policy,
+    delete_denying_group,
+    delete_denying_role,
+    drop_deny_by_edit,
+    turn_denying_role_assumable,
+    grant_acl,
+    create_user_with_acl,
+    key_for_stronger,
+    password_of_stronger,
     email_of_stronger,
-]  # fmt: skip
+]
 HELD = allow("disk.*", "user.acl.DNS")
 
 

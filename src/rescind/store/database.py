@@ -62,6 +62,9 @@ class Database:
         self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
         self._head_connection: sa.Connection | None = None
         self._head_lock = threading.Lock()
+        self._head_is_stale = False
+        # Apart from the head's: nobody who wants a connection waits for the answer of a database.
+        self._renew_lock = threading.Lock()
         # One writer at a time per process: the databases' own queues are not fair, and each place in them costs
         # a connection.
         self._write_lock = threading.Lock()
@@ -70,6 +73,9 @@ class Database:
         """See `contract.Store.head`."""
         with self._head_lock, _unavailable_on_failure():
             self._renew()
+            if self._head_is_stale:
+                self._head_is_stale = False
+                self._drop_head_connection()
             if self._head_connection is not None:
                 try:
                     row = self._head_connection.execute(self._read_head, {"known": known}).one()
@@ -145,15 +151,15 @@ class Database:
         self.engine.pool.dispose()
 
     def _connect(self) -> sa.Connection:
-        with self._head_lock:
-            self._renew()
+        self._renew()
         return self.engine.pool.connect()
 
     def _renew(self) -> None:
         """Let go of connections to a database that is no longer the one at the address."""
-        if self.engine.replaced():
-            self._drop_head_connection()
-            self.engine.pool.dispose()
+        with self._renew_lock:
+            if self.engine.replaced():
+                self._head_is_stale = True
+                self.engine.pool.dispose()
 
     def _drop_head_connection(self) -> None:
         if self._head_connection is not None:
