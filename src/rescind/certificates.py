@@ -113,12 +113,19 @@ def _write_pair(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     write_secret(key_file, secret)
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    _write_whole(certificate_file, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
 
 
 def write_secret(file: Path, secret: bytes) -> None:
     """Write a file that its owner alone may read, from its first byte on."""
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    _write_whole(file, secret, mode=0o600)
+
+
+def _write_whole(file: Path, content: bytes, *, mode: int) -> None:
+    """Put a file in place whole: who looks for it finds all of it, the one before it, or none."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as opened:
-        opened.write(secret)
+        opened.write(content)
+    beside.replace(file)
