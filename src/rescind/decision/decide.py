@@ -1,17 +1,20 @@
 """The decision: state first, then root, then explicit deny, then allow; otherwise deny."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from rescind.decision.conditions import holds
 from rescind.decision.match import matches, matches_resource
 from rescind.decision.snapshot import Path, Snapshot
+from rescind.decision.trusts import unmet
 from rescind.model.conditions import Effect
 from rescind.model.documents import Statement
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM
+
+ASSUME_ROLE = "iam.role.AssumeRole"
 
 
 class Reason(StrEnum):
@@ -22,6 +25,8 @@ class Reason(StrEnum):
     ORGANIZATION_ENDED = "organization_ended"
     NOT_A_MEMBER = "not_a_member"
     SUSPENDED = "suspended"
+    SESSION_ENDED = "session_ended"
+    OUTSIDE_TERMS = "outside_terms"
     ROOT = "root"
     EXPLICIT_DENY = "explicit_deny"
     ALLOWED = "allowed"
@@ -32,7 +37,8 @@ class Reason(StrEnum):
 class AccessRequest:
     """May the principal do `action` to the resource? `resource_id` is empty for a call without a target.
 
-    `attributes` are what conditions read: nested JSON under `subject`, `resource`, `action` and `context`.
+    `attributes` are what conditions read: nested JSON under `subject`, `resource`, `action` and `context`. The user
+    behind a session is `subject.user`.
     """
 
     action: str
@@ -63,7 +69,7 @@ class Decision:
 
 def decide(request: AccessRequest, snapshot: Snapshot) -> Decision:
     """Decide one request. `because` holds every deciding statement with every path to it."""
-    state = _state(snapshot)
+    state = state_of(request, snapshot)
     if state is not None:
         return _decision(snapshot, state is Reason.ROOT, state)
     grounds: dict[Effect, list[Ground]] = {Effect.DENY: [], Effect.ALLOW: []}
@@ -80,11 +86,44 @@ def decide(request: AccessRequest, snapshot: Snapshot) -> Decision:
 
 def is_root(snapshot: Snapshot) -> bool:
     """Whether the principal is the organization's root, and in a state that lets a root act."""
-    return _state(snapshot) is Reason.ROOT
+    return not snapshot.principal.session and _standing(snapshot) is Reason.ROOT
 
 
-def _state(snapshot: Snapshot) -> Reason | None:
-    """The reason that lies in states and root ownership, or None if statements decide."""
+def state_of(request: AccessRequest, snapshot: Snapshot) -> Reason | None:
+    """The reason that lies in states and root ownership, or None if statements decide.
+
+    A session is asked whether it lives, and whether its trust lets it be used from here and now; never is it root.
+    """
+    standing = _standing(snapshot)
+    if not snapshot.principal.session or standing not in (None, Reason.ROOT):
+        return standing
+    assumption = snapshot.assumption
+    if assumption is None or not _may_assume(request, snapshot, assumption.role_id):
+        return Reason.SESSION_ENDED
+    address = context_of(request).get("source_ip")
+    return Reason.OUTSIDE_TERMS if unmet(assumption.terms, address, snapshot.instant) else None
+
+
+def context_of(request: AccessRequest) -> Mapping[str, Any]:
+    """The attributes of the request that are about its circumstances."""
+    context = request.attributes.get("context")
+    return context if isinstance(context, Mapping) else {}
+
+
+def _may_assume(request: AccessRequest, snapshot: Snapshot, role_id: str) -> bool:
+    """Whether the user behind a session may still assume its role: decided for her, in these circumstances."""
+    attributes = {
+        "subject": request.attributes.get("subject", {}).get("user", {}),
+        "resource": {"type": "role", "id": role_id},
+        "action": {"name": ASSUME_ROLE},
+        "context": context_of(request),
+    }
+    herself = replace(snapshot, principal=replace(snapshot.principal, session=PLATFORM))
+    return decide(AccessRequest(ASSUME_ROLE, "role", role_id, attributes), herself).allowed
+
+
+def _standing(snapshot: Snapshot) -> Reason | None:
+    """The reason that lies in account, organization and membership."""
     principal = snapshot.principal
     if not snapshot.exists(principal.user):
         return Reason.ACCOUNT_ENDED

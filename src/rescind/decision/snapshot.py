@@ -8,6 +8,7 @@ from json import loads
 from rescind.model.documents import Statement, statements_of
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM
+from rescind.model.trusts import IAM, Terms, terms_of
 
 _LEADS_ON = frozenset(
     {
@@ -16,8 +17,14 @@ _LEADS_ON = frozenset(
         FactKind.ROLE_ATTACHMENT,
         FactKind.POLICY_ATTACHMENT,
         FactKind.PERMISSION_GRANT,
+        FactKind.TRUST,
+        FactKind.TRUSTED_PARTY,
+        FactKind.ASSUMPTION,
+        FactKind.SESSION_TRUST,
+        FactKind.SESSION_KEY,
     }
 )
+_LINKS = (FactKind.ASSUMPTION, FactKind.SESSION_TRUST, FactKind.SESSION_KEY)
 _ENDS_IN_DOCUMENT = (FactKind.POLICY_ATTACHMENT, FactKind.PERMISSION_GRANT)
 
 Path = tuple[Fact, ...]
@@ -26,16 +33,30 @@ Path = tuple[Fact, ...]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks, and in which scope, by keys. In an organization rights hang on the membership, outside on the user."""
+    """Who asks, and in which scope, by keys. In an organization rights hang on the membership, outside on the user.
+
+    With a `session` it is the session that asks: a principal of its own, which has what its role has.
+    """
 
     user: int
     organization: int = PLATFORM
     membership: int = PLATFORM
+    session: int = PLATFORM
 
     @property
     def holder(self) -> int:
         """The key of what assignments hang on."""
         return self.membership if self.organization else self.user
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """What a living session has entered: the role (key and id), and the terms of the trust through which it did."""
+
+    role: int
+    role_id: str
+    terms: Terms
+    fact: Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,29 @@ class Snapshot:
         """Every policy and permission that reaches the principal, once for every path."""
         return list(self._walk())
 
+    @cached_property
+    def assumption(self) -> Assumption | None:
+        """What the principal's session has entered, or None if a link that made it is gone.
+
+        The links are the session itself, the API key with which it was opened, the role and that it is assumable,
+        the trust on that role, and every party that the trust names: the membership, or a group that it is in.
+        Whether the user may still assume the role is a decision of its own: see `decide`.
+        """
+        session, membership = self.principal.session, self.principal.membership
+        if not self.exists(session) or not all(self._edges(session, kind) for kind in _LINKS):
+            return None
+        assumed, through = self.held(session, FactKind.ASSUMPTION)[0], self.held(session, FactKind.SESSION_TRUST)[0]
+        trusts = [fact for fact in self.held(through.thing, FactKind.TRUST) if fact.thing == assumed.thing]
+        if not trusts or not self.assumable(assumed.thing) or not self.trusts_member(through.thing, membership):
+            return None
+        return Assumption(assumed.thing, assumed.value or "", terms_of(trusts[0].value or ""), assumed)
+
+    def trusts_member(self, trust: int, membership: int) -> bool:
+        """Whether a member is every party that a trust names."""
+        parties = {fact.thing for fact in self.held(trust, FactKind.TRUSTED_PARTY)}
+        groups = {fact.thing for fact in self._edges(membership, FactKind.GROUP_MEMBERSHIP)}
+        return bool(parties) and parties <= {membership, *groups}
+
     def statements(self, policy: int) -> tuple[Statement, ...]:
         """The statements of a policy or permission."""
         return tuple(
@@ -96,14 +140,27 @@ class Snapshot:
 
     def assignable(self, role: int) -> bool:
         """Whether the role gives its rights by attachment; an assumable one gives nothing until it is assumed."""
+        return self._is_of_type(role, "assignable")
+
+    def assumable(self, role: int) -> bool:
+        """Whether the role is entered through a trust."""
+        return self._is_of_type(role, "assumable")
+
+    def _is_of_type(self, role: int, role_type: str) -> bool:
         return any(
-            loads(fact.value or "")["role_type"] == "assignable" for fact in self.held(role, FactKind.ROLE_DEFINITION)
+            loads(fact.value or "")["role_type"] == role_type for fact in self.held(role, FactKind.ROLE_DEFINITION)
         )
 
     def _walk(self) -> Iterator[Reach]:
         holder, scope = self.principal.holder, self.principal.organization
         if not all(self.exists(key) for key in (self.principal.user, scope, holder) if key != PLATFORM):
             return
+        if self.principal.session:
+            if self.assumption is None:
+                return
+            yield from self.from_role(self.assumption.role, (self.assumption.fact,))
+            if self.assumption.terms.trust_type != IAM:
+                return
         yield from self.from_holder(holder, scope)
         for fact in self._edges(holder, FactKind.GROUP_MEMBERSHIP):
             yield from self.from_holder(fact.thing, scope, (fact,))
@@ -116,8 +173,9 @@ class Snapshot:
 def gather(seeds: Iterable[int], fetch: Callable[[Collection[int]], Iterable[Fact]]) -> dict[int, list[Fact]]:
     """Collect the facts of `seeds` and of everything that they lead to, by holder.
 
-    An API key leads to its membership, a membership to its user and organization, and edges to their things.
-    `fetch` is asked at most six times, each time for the facts of a set of keys not asked for before.
+    An API key leads to its membership, a membership to its user and organization, a session to all that it lives by,
+    and edges to their things. `fetch` is asked at most eight times, each time for the facts of a set of keys not asked
+    for before.
     """
     facts: dict[int, list[Fact]] = {}
     frontier = set(seeds)

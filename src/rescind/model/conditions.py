@@ -10,14 +10,14 @@ same wherever it stands. A reader answers None where the value cannot be convert
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from math import isfinite
 from operator import eq, ge, gt, le, lt
 from typing import Any
 
+from rescind.model.addresses import Address, Network, read_address, read_network
+from rescind.model.dates import read_date
 from rescind.model.errors import Invalid
 
 TESTS_PER_BLOCK = 100
@@ -164,16 +164,9 @@ def _quoted(text: str) -> str:
 
 # Six digits of exponent: more than any quantity needs, and within the limits of every build of `decimal`.
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,6})?", re.ASCII)
-_ISO_8601 = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ](?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)?)?",
-    re.ASCII,
-)
 _EPOCH_SECONDS = re.compile(r"\d{9,12}", re.ASCII)
-_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
-_CIDR = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?")
 
 _INTEGER_END = 10**LONGEST  # beyond it Python's own conversion to digits is slow, or refused
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND = Decimal(-62_135_596_800)  # 0001-01-01
 _END_OF_SECONDS = Decimal(253_402_300_800)  # after 9999-12-31
 
@@ -232,24 +225,11 @@ def _instant(value: object) -> int | None:
     A string of digits counts seconds only from nine digits on: `2024` and `20240101` would be read as dates.
     """
     if isinstance(value, str) and not _EPOCH_SECONDS.fullmatch(value):
-        return _iso_8601(value)
+        return read_date(value)
     seconds = _number(value)
     if seconds is None or not _FIRST_SECOND <= seconds < _END_OF_SECONDS:
         return None
     return int(seconds * 1_000_000)
-
-
-def _iso_8601(text: str) -> int | None:
-    # The form is fixed here: what `fromisoformat` takes beyond it changes with the version of Python.
-    if not _ISO_8601.fullmatch(text):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _boolean(value: object) -> bool | None:
@@ -258,36 +238,11 @@ def _boolean(value: object) -> bool | None:
     return {"true": True, "false": False}.get(value) if isinstance(value, str) else None
 
 
-def _network(value: object) -> IPv4Network | IPv6Network | None:
-    """A range; host bits count for nothing. A range of IPv4-mapped addresses is the range of their IPv4 addresses."""
-    if not isinstance(value, str) or not _CIDR.fullmatch(value):
-        return None
-    try:
-        network = ip_network(value, strict=False)
-    except ValueError:
-        return None
-    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
-        mapped = network.network_address.ipv4_mapped
-        if mapped is not None:
-            return IPv4Network((mapped, network.prefixlen - 96))
-    return network
-
-
-def _address(value: object) -> IPv4Address | IPv6Address | None:
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        return None
-    try:
-        address = ip_address(value)
-    except ValueError:
-        return None
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
-
-
 def _is_like(text: str, pattern: Pattern) -> bool:
     return pattern.matches(text)
 
 
-def _is_within(address: IPv4Address | IPv6Address, network: IPv4Network | IPv6Network) -> bool:
+def _is_within(address: Address, network: Network) -> bool:
     return address in network
 
 
@@ -297,7 +252,7 @@ _WILDCARD = ("a string, an integer or a boolean", _pattern, _text)
 _NUMERIC = (f"a number of at most {LONGEST} digits", _number, _number)
 _DATE = ("an ISO 8601 date or seconds since 1970", _instant, _instant)
 _BOOL = ("`true` or `false`", _boolean, _boolean)
-_IP = ("an IP address or a CIDR block", _network, _address)
+_IP = ("an IP address or a CIDR block", read_network, read_address)
 
 NULL = Operator("Null", *_BOOL, eq)
 """Asks whether the key is absent: what is compared is the absence, not the value."""

@@ -13,7 +13,7 @@ class FactKind(IntEnum):
     |-------------------|--------------------------------|--------------|--------------|------------|
     | existence         | any object                     |              |              |            |
     |                   | membership                     | user         | organization |            |
-    |                   | api key                        | membership   | organization |            |
+    |                   | api key, session               | membership   | organization |            |
     | root              | membership                     | organization | organization |            |
     | suspension        | membership                     |              | organization |            |
     | block             | user                           |              |              |            |
@@ -29,6 +29,17 @@ class FactKind(IntEnum):
     | role_definition   | role                           |              |              | JSON       |
     | personal          | api key: of the person herself |              |              |            |
     | reach             | api key: what it founded       | organization | organization |            |
+    | service           | user: not a person             |              |              |            |
+    | allow_list        | membership                     |              | organization | JSON       |
+    | trust             | role trust                     | role         | organization | terms      |
+    | trusted_party     | role trust                     | membership,  | organization |            |
+    |                   |                                | group        |              |            |
+    | assumption        | session                        | role         | organization | role's id  |
+    | session_trust     | session: through which trust   | role trust   | organization |            |
+    | session_key       | session: opened with which key | api key      | organization |            |
+    | invitation        | invitation                     |              | organization | JSON       |
+    | acceptance        | invitation                     | membership   | organization |            |
+    | decline           | invitation                     |              | organization |            |
     """
 
     EXISTENCE = 1
@@ -45,6 +56,16 @@ class FactKind(IntEnum):
     ROLE_DEFINITION = 12
     PERSONAL = 13
     REACH = 14
+    SERVICE = 15
+    ALLOW_LIST = 16
+    TRUST = 17
+    TRUSTED_PARTY = 18
+    ASSUMPTION = 19
+    SESSION_TRUST = 20
+    SESSION_KEY = 21
+    INVITATION = 22
+    ACCEPTANCE = 23
+    DECLINE = 24
 
     @property
     def label(self) -> str:

@@ -19,6 +19,9 @@ class ObjectKind(IntEnum):
     POLICY = 6
     PERMISSION = 7
     API_KEY = 8
+    ROLE_TRUST = 9
+    SESSION = 10
+    INVITATION = 11
 
     @property
     def label(self) -> str:

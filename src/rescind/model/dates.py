@@ -1,0 +1,24 @@
+"""Dates as texts: ISO 8601, in one form on every version of Python."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_ISO_8601 = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ](?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)?)?",
+    re.ASCII,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read_date(text: str) -> int | None:
+    """Microseconds since 1970; a date without a zone is UTC. None if the text is no date."""
+    # The form is fixed here: what `fromisoformat` takes beyond it changes with the version of Python.
+    if not _ISO_8601.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
