@@ -7,9 +7,12 @@ import anyio.to_thread
 from rescind.api import metrics
 from rescind.api.body import App, Message, Receive, Scope, Send
 from rescind.api.cursors import Cursors
+from rescind.api.mail import Mail
 from rescind.api.native.face import DOOR as NATIVE
 from rescind.api.probes import probes
 from rescind.api.vultr.face import DOOR as VULTR
+from rescind.api.vultr.sts import DOOR as STS
+from rescind.engine.activity import Activity
 from rescind.engine.freshness import Freshness
 from rescind.logs import configure_logs
 from rescind.settings import Settings
@@ -17,7 +20,8 @@ from rescind.store.database import Database
 from rescind.store.engines import engine_for
 from rescind.usecases.service import Service
 
-DOORS = (VULTR, NATIVE)
+DOORS = (STS, VULTR, NATIVE)
+"""Every face; where two have a path in common, the first has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +31,24 @@ class Node:
     store: Database
     freshness: Freshness
     service: Service
+    activity: Activity
+    mail: Mail
 
 
 def build(settings: Settings) -> Node:
     """Put a node together on a database that has this version's schema."""
     store = Database(engine_for(settings.database))
     freshness = Freshness(store, metrics.FRESHNESS_SECONDS.observe)
-    return Node(store, freshness, Service(store, freshness, faithful_grants=settings.faithful_grants))
+    activity = Activity(store)
+    service = Service(store, freshness, faithful_grants=settings.faithful_grants, used=activity.note)
+    mail = Mail.at(settings.smtp_url, settings.mail_from, settings.reached_at)
+    return Node(store, freshness, service, activity, mail)
 
 
 def application(node: Node) -> App:
     """The node as one ASGI application: each face under its prefix, the probes for everything else."""
     cursors = Cursors(node.store.head().database)
-    faces = [(door.prefix, door.open(node.service, cursors)) for door in DOORS]
+    faces = [(door.prefix, door.open(node.service, cursors, node.mail)) for door in DOORS]
     rest = probes(node.freshness)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +75,9 @@ async def _live(node: Node, receive: Receive, send: Send) -> None:
     message: Message = await receive()
     assert message["type"] == "lifespan.startup"
     anyio.to_thread.current_default_thread_limiter().total_tokens = node.store.engine.connections_max - 1
+    node.activity.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    await anyio.to_thread.run_sync(node.activity.stop)
     node.store.close()
     await send({"type": "lifespan.shutdown.complete"})

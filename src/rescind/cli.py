@@ -93,6 +93,14 @@ def main() -> None:
     is_flag=True,
     help="Let members grant what they do not hold, as the systems that are emulated do.",
 )
+@click.option(
+    "--smtp-url",
+    envvar="RESCIND_SMTP_URL",
+    default="",
+    metavar="URL",
+    help="smtp[s]://[USER:PASSWORD@]HOST[:PORT]: the server that sends invitations. Best given by variable.",
+)
+@click.option("--mail-from", envvar="RESCIND_MAIL_FROM", default="", help="The address that mail is sent from.")
 @_root_options
 def serve(
     *,
@@ -134,8 +142,7 @@ def _run(settings: "Settings") -> None:
     import uvicorn
 
     settings.hand_over()
-    scheme = "https" if settings.tls_cert else "http"
-    click.echo(f"Rescind on {settings.public_url or f'{scheme}://{settings.host}:{settings.port}'}", err=True)
+    click.echo(f"Rescind on {settings.reached_at}", err=True)
 
     def run() -> None:
         uvicorn.run(
@@ -337,6 +344,67 @@ def root_key(database: str, organization: str, user: str, as_json: bool) -> None
         click.echo(json.dumps({"id": answer.result.id, "api_key": answer.result.secret}))
     else:
         _hand_out(answer.result, settings)
+
+
+@main.group()
+def invitations() -> None:
+    """See who was invited and has not answered, and hand out links where no mail is sent."""
+
+
+@invitations.command("list")
+@_database
+@_json
+def invitations_list(database: str, as_json: bool) -> None:
+    """List the invitations that wait for an answer."""
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from rescind.settings import Settings
+    from rescind.usecases import invitations as cases
+
+    pending = _open(Settings(database=database)).service.inspect(cases.pending).result
+    rows = [
+        {
+            "id": found.invitation.id,
+            "email": found.email,
+            "organization": found.organization_id,
+            "name": found.organization_name,
+            "expires": datetime.fromtimestamp(found.expires_at // 1_000_000, UTC).isoformat(),
+            "expired": found.has_expired,
+        }
+        for found in pending
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    table = Table(Column("Invitation", min_width=36), "E-mail", "Organization", "Valid until", show_lines=True)
+    for row in rows:
+        until = Text(str(row["expires"]), style="red" if row["expired"] else "green")
+        table.add_row(Text(str(row["id"])), Text(str(row["email"])), Text(str(row["name"])), until)
+    Console().print(table)
+
+
+@invitations.command("link")
+@_database
+@click.option("--public-url", envvar="RESCIND_PUBLIC_URL", default="http://127.0.0.1:8480", show_default=True)
+@click.argument("invitation")
+@_json
+def invitations_link(database: str, public_url: str, invitation: str, as_json: bool) -> None:
+    """Make a fresh one-time link for INVITATION (by id), valid for three days; an older one ends."""
+    from uuid_utils import uuid7
+
+    from rescind.api.mail import Mail
+    from rescind.settings import Settings
+    from rescind.usecases import invitations as cases
+
+    service = _open(Settings(database=database)).service
+    made = service.operate("invitations", str(uuid7()), cases.link, invitation=invitation).result
+    assert made.token is not None
+    link = Mail(public_url).link(made.token)
+    click.echo(json.dumps({"invitation": made.id, "link": link}) if as_json else link)
 
 
 def _open(settings: "Settings", *, migrate_empty: bool = False) -> "Node":

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 _HANDED_OVER = "RESCIND_SETTINGS"
 
@@ -20,6 +20,14 @@ class Settings:
     tls_key: str = ""
     trusted_proxies: str = ""
     faithful_grants: bool = False
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = ""
+
+    @property
+    def reached_at(self) -> str:
+        """The address under which clients reach the node."""
+        scheme = "https" if self.tls_cert else "http"
+        return self.public_url or f"{scheme}://{self.host}:{self.port}"
 
     def hand_over(self) -> None:
         """Leave the settings where the worker processes of this one find them."""

@@ -25,8 +25,8 @@ class Gone(Exception):  # noqa: N818 - nothing went wrong here
     """The client went away before its request was there."""
 
 
-async def checked_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body, at most 1 MiB of JSON. Bodies of reading methods are ignored.
+async def checked_body(scope: Scope, receive: Receive, *, is_form: bool = False) -> bytes:
+    """The whole body, at most 1 MiB: JSON, or a form that is read later. Bodies of reading methods are ignored.
 
     Raises `Invalid`, and `Gone` if the client went away: half a request must do nothing.
     """
@@ -53,6 +53,8 @@ async def checked_body(scope: Scope, receive: Receive) -> bytes:
     if reads or not body.strip():
         return b""
     text = bytes(body)
+    if is_form:
+        return text
     if len(text) > _SMALL_BYTES:
         # Large ones in a thread: others must not wait for them.
         await run_in_threadpool(check_json, text)
@@ -112,10 +114,10 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def as_json(scope: Scope) -> Scope:
-    """Read every body as JSON: clients send a content type with no body, and a body with the wrong one."""
+def with_content_type(scope: Scope, content_type: str) -> Scope:
+    """Read every body as one type: clients send a content type with no body, and a body with the wrong one."""
     headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-    scope["headers"] = [*headers, (b"content-type", b"application/json")]
+    scope["headers"] = [*headers, (b"content-type", content_type.encode())]
     return scope
 
 

@@ -15,9 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from uuid_utils import uuid7
 
-from rescind.api.body import App, Gone, Message, Receive, Scope, Send, as_json, checked_body, replay
+from rescind.api.body import App, Gone, Message, Receive, Scope, Send, checked_body, replay, with_content_type
 from rescind.api.cursors import Cursors
 from rescind.api.exchange import Operation
+from rescind.api.mail import Mail
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.model.errors import Invalid, Refusal
 from rescind.usecases.service import Service
@@ -46,10 +47,12 @@ class Door:
     prefix: str
     operations: Sequence[Operation]
     manners: Manners
+    takes_forms: bool = False
 
-    def open(self, service: Service, cursors: Cursors) -> App:
+    def open(self, service: Service, cursors: Cursors, mail: Mail) -> App:
         """The face on a service, as an ASGI application."""
-        return _Threshold(_application(self), self.manners, {"rescind.service": service, "rescind.cursors": cursors})
+        node = {"rescind.service": service, "rescind.cursors": cursors, "rescind.mail": mail}
+        return _Threshold(_application(self), self, node)
 
 
 @cache
@@ -109,7 +112,7 @@ def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
     }
     responses[operation.status] = {"description": "Done"}
     if operation.answers is not None:
-        responses[operation.status]["content"] = {"application/json": {"schema": _ref(operation.answers)}}
+        responses[operation.status]["content"] = {operation.media_type: {"schema": _ref(operation.answers)}}
     app.add_api_route(
         operation.path,
         operation.handler,
@@ -154,9 +157,11 @@ def _document(app: FastAPI, door: Door) -> None:
 class _Threshold:
     """Stands before a face: names the request, bounds and checks its body, logs and counts the answer."""
 
-    def __init__(self, app: App, manners: Manners, node: Mapping[str, object]) -> None:
+    def __init__(self, app: App, door: Door, node: Mapping[str, object]) -> None:
         self._app = app
-        self._manners = manners
+        self._manners = door.manners
+        self._is_form = door.takes_forms
+        self._content_type = "application/x-www-form-urlencoded" if door.takes_forms else "application/json"
         self._node = node
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -176,8 +181,8 @@ class _Threshold:
             await send(message)
 
         try:
-            body = await checked_body(scope, receive)
-            await self._app(as_json(scope), replay(body), sending)
+            body = await checked_body(scope, receive, is_form=self._is_form)
+            await self._app(with_content_type(scope, self._content_type), replay(body), sending)
         except Gone:
             return
         except Refusal as refusal:

@@ -1,13 +1,14 @@
 """One request on its way: the row of its door's table, and what a handler does with both."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from rescind.api.cursors import Cursors
+from rescind.api.mail import Mail
 from rescind.api.metrics import CHANGES
 from rescind.store.contract import Page, Window
 from rescind.usecases.actor import Asking, verifier_of
@@ -34,6 +35,7 @@ class Operation:
     handler: Callable[..., Response]
     status: int = 200
     answers: type[BaseModel] | None = None
+    media_type: str = "application/json"
 
     @property
     def name(self) -> str:
@@ -44,9 +46,10 @@ class Operation:
 class Exchange:
     """One request on its way through a handler: runs the row's use case, and replies from when that is true."""
 
-    def __init__(self, service: Service, cursors: Cursors, operation: Operation, request: Request) -> None:
+    def __init__(self, service: Service, cursors: Cursors, mail: Mail, operation: Operation, request: Request) -> None:
         self._service = service
         self._cursors = cursors
+        self._mail = mail
         self._operation = operation
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         asking = Asking(
@@ -79,9 +82,23 @@ class Exchange:
         self._written = answer
         return answer.result
 
-    def admit(self) -> None:
-        """Refuse now what would be refused, before something costly is done for it."""
-        self._service.admit(self._call)
+    @property
+    def mail(self) -> Mail:
+        """The node's way to send mail."""
+        return self._mail
+
+    def present(self, token: str | None) -> None:
+        """Take the credential from elsewhere, where the header that is meant for one has none."""
+        if self._call.asking.token is None:
+            self._call = replace(self._call, asking=replace(self._call.asking, token=token))
+
+    def target(self, identifier: str) -> None:
+        """Say what the call is about, where its path names nothing."""
+        self._call = replace(self._call, target_id=identifier)
+
+    def before(self, view: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        """See something under the row's requirement, or be refused now, before something costly is done for it."""
+        return self._service.read(self._call, view, *args, **kwargs).result
 
     def look(self, view: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
         """See what the write left behind, for its reply."""
@@ -104,11 +121,15 @@ class Exchange:
         text = body.model_dump_json(exclude_unset=True)
         return Response(text, self._operation.status, self._headers, media_type="application/json")
 
+    def reply_text(self, text: str) -> Response:
+        """The answer in the row's own form."""
+        return Response(text, self._operation.status, self._headers, media_type=self._operation.media_type)
+
 
 async def _exchange(request: Request) -> Exchange:
     scope = request.scope
     operation = request.app.state.operations[scope["route"].name]
-    return Exchange(scope["rescind.service"], scope["rescind.cursors"], operation, request)
+    return Exchange(scope["rescind.service"], scope["rescind.cursors"], scope["rescind.mail"], operation, request)
 
 
 Here = Annotated[Exchange, Depends(_exchange)]

@@ -3,6 +3,7 @@
     Refusal
     ├── Invalid            the request cannot mean anything: wrong shape, value, limit, combination
     ├── Unauthenticated    no credential, or one that is unknown, ended or expired
+    │   └── UnknownAddress the credential may not be used from where it was
     ├── Forbidden          authenticated, but the right is missing or the rule of the house says no
     ├── NotFound           unknown id, or an id of another organization; `what` says of what kind
     ├── Gone               the revision asked for lies before the horizon
@@ -27,6 +28,14 @@ class Invalid(Refusal):
 
 class Unauthenticated(Refusal):
     """The credential is missing, unknown, ended or expired. The message never says which."""
+
+
+class UnknownAddress(Unauthenticated):
+    """The credential may not be used from `address`."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"unauthorized address {address}")
+        self.address = address
 
 
 class Forbidden(Refusal):

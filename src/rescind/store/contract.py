@@ -3,7 +3,7 @@
 Revisions are integers from 1; instants and times are microseconds since 1970, UTC; objects are named by key.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -13,7 +13,7 @@ from rescind.model.facts import FactKind, Interval
 from rescind.model.objects import Object, ObjectKind
 
 PAGE_SIZE_MAX = 500
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The schema that this program writes and reads; the head row says which one a database has."""
 
 Item = TypeVar("Item")
@@ -62,8 +62,8 @@ class Page(Generic[Item]):
 class Reader(Protocol):
     """What is so at one revision.
 
-    Everything but profiles and credentials must be as of `revision`, whatever is written meanwhile; profiles and
-    credentials are as they are now.
+    Everything but profiles, credentials and last uses must be as of `revision`, whatever is written meanwhile; those
+    are as they are now.
     """
 
     @property
@@ -104,6 +104,9 @@ class Reader(Protocol):
     def password(self, user: int) -> str | None:
         """The verifier of that user's password."""
 
+    def last_uses(self, memberships: Collection[int]) -> dict[int, int]:
+        """When those members last used the API, in microseconds since 1970; those who never did are absent."""
+
     def page_objects(
         self, kind: ObjectKind, owners: Collection[int], window: Window, *, with_fact: FactKind | None = None
     ) -> Page[Object]:
@@ -127,6 +130,12 @@ class Reader(Protocol):
         self, thing: int, kind: FactKind, holders: ObjectKind, scope: int, window: Window
     ) -> Page[Interval]:
         """The same to one thing, whose holder exists."""
+
+    def page_dormant_edges(self, organization: int, window: Window) -> Page[Interval]:
+        """Edges of an organization that count for nothing because a role, group or policy is deleted, oldest first.
+
+        Edges of members who left are not among them, nor those that time has ended.
+        """
 
     def change(self, revision: int, organization: int) -> Change | None:
         """One entry of the log, if it is of that scope."""
@@ -180,6 +189,9 @@ class Store(Protocol):
 
         Without a commit nothing is written and no revision is spent. Raises `Unavailable`.
         """
+
+    def note_uses(self, uses: Mapping[int, int]) -> None:
+        """Remember when members, by membership, used the API: a later time counts. Spends no revision."""
 
     def close(self) -> None:
         """Give back every connection."""

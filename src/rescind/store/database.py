@@ -131,6 +131,18 @@ class Database:
             finally:
                 connection.rollback()
 
+    def note_uses(self, uses: Mapping[int, int]) -> None:
+        """See `contract.Store.note_uses`."""
+        with _unavailable_on_failure(), self._connect() as connection:
+            self.engine.begin(connection, int(LOCK_SECONDS_MAX * 1000))
+            try:
+                # In one order everywhere: two nodes must not wait for each other.
+                rows = [{"membership": key, "at": at} for key, at in sorted(uses.items())]
+                connection.execute(sql.NOTE_USE, rows)
+                connection.exec_driver_sql("COMMIT")
+            finally:
+                connection.rollback()
+
     def change_of_request(self, request_id: str) -> Change | None:
         """The change that a request made. Waits for a commit of it that is still under way."""
         with self._connect() as connection:
@@ -229,6 +241,10 @@ class DatabaseReader:
         """See `contract.Reader.password`."""
         return self._execute(sql.PASSWORD, {"user": user}).scalar_one_or_none()
 
+    def last_uses(self, memberships: Collection[int]) -> dict[int, int]:
+        """See `contract.Reader.last_uses`."""
+        return {row.membership: row.at for row in self._by_keys(sql.LAST_USES, memberships)}
+
     def page_objects(
         self, kind: ObjectKind, owners: Collection[int], window: Window, *, with_fact: FactKind | None = None
     ) -> Page[Object]:
@@ -263,6 +279,11 @@ class DatabaseReader:
     ) -> Page[Interval]:
         """See `contract.Reader.page_edges_to`."""
         return self._page_edges(thing, kind, holders, scope, window, of_holder=False)
+
+    def page_dormant_edges(self, organization: int, window: Window) -> Page[Interval]:
+        """See `contract.Reader.page_dormant_edges`."""
+        page = self._page(sql.DORMANT_EDGES, {"organization": organization}, window)
+        return Page([_interval(row) for row in page.items], page.total, page.before, page.after)
 
     def change(self, revision: int, organization: int) -> Change | None:
         """See `contract.Reader.change`."""

@@ -6,7 +6,8 @@ objects        identities: never changed, never deleted
 intervals      facts and the revisions for which they hold: only `revision_to` is ever set, once
 profiles       what people read and may ask to have erased: names, descriptions, e-mail addresses
 commitments    salt and value of what the log only commits to; erasable
-credentials    verifiers of API keys and passwords
+credentials    verifiers of API keys, session tokens, one-time links and passwords
+last_uses      when members last used the API: it changes no answer, so it is written without a revision
 """
 
 import sqlalchemy as sa
@@ -113,11 +114,11 @@ credentials = sa.Table(
     sa.Column("salt", sa.String(32), nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
 )
-_is_api_key = credentials.c.kind == sa.literal_column("'api_key'")
-sa.Index(
-    "credentials_api_key",
-    credentials.c.verifier,
-    unique=True,
-    sqlite_where=_is_api_key,
-    postgresql_where=_is_api_key,
+sa.Index("credentials_verifier", credentials.c.verifier, credentials.c.kind, unique=True)
+
+last_uses = sa.Table(
+    "last_uses",
+    metadata,
+    sa.Column("membership", _Key, sa.ForeignKey("objects.key"), primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
 )

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, func, select
 
 from rescind.model.facts import FactKind
-from rescind.store.schema import changes, commitments, credentials, head, intervals, objects, profiles
+from rescind.model.objects import ObjectKind
+from rescind.store.schema import changes, commitments, credentials, head, intervals, last_uses, objects, profiles
 
 _revision = bindparam("revision", type_=sa.BigInteger)
 _instant = bindparam("instant", type_=sa.BigInteger)
@@ -171,6 +172,21 @@ def edges(*, of_holder: bool) -> Listing:
     return _listing(found, intervals.c.key)
 
 
+_EDGES = (FactKind.GROUP_MEMBERSHIP, FactKind.ROLE_ATTACHMENT, FactKind.POLICY_ATTACHMENT, FactKind.PERMISSION_GRANT)
+DORMANT_EDGES = _listing(
+    select(*INTERVAL_COLUMNS)
+    .join(objects, objects.c.key == intervals.c.holder)
+    .where(
+        objects.c.owner == bindparam("organization"),
+        intervals.c.kind.in_([int(kind) for kind in _EDGES]),
+        _as_of(intervals),
+        _not_expired(intervals),
+        sa.or_(objects.c.kind != int(ObjectKind.MEMBERSHIP), exists(intervals.c.holder)),
+        sa.not_(sa.and_(exists(intervals.c.holder), exists(intervals.c.thing))),
+    ),
+    intervals.c.key,
+)
+
 LIVING_OF_KIND = (
     select(objects).where(objects.c.kind == bindparam("kind"), exists(objects.c.key)).order_by(objects.c.key)
 )
@@ -215,6 +231,12 @@ DELETE_CREDENTIAL = credentials.delete().where(
     credentials.c.object == bindparam("of_object"), credentials.c.kind == bindparam("of_kind")
 )
 INSERT_CREDENTIAL = credentials.insert()
+
+LAST_USES = select(last_uses.c.membership, last_uses.c.at).where(last_uses.c.membership.in_(_keys))
+NOTE_USE = sa.text(
+    "INSERT INTO last_uses (membership, at) VALUES (:membership, :at) "
+    "ON CONFLICT (membership) DO UPDATE SET at = excluded.at WHERE excluded.at > last_uses.at"
+)
 
 # --- changes --------------------------------------------------------------------------------------------------------
 

@@ -1,18 +1,26 @@
 """Who acts: from a credential to a principal with rights in one organization."""
 
 import hashlib
+import json
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from rescind.decision.decide import AccessRequest, decide, is_root
+from rescind.decision.decide import AccessRequest, Reason, decide, is_root, state_of
 from rescind.decision.snapshot import Principal, Snapshot, gather
-from rescind.model.errors import Forbidden, Unauthenticated
+from rescind.decision.trusts import ADDRESS, unmet
+from rescind.model.addresses import read_address, read_network
+from rescind.model.errors import Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import Fact, FactKind
-from rescind.model.objects import PLATFORM, Object
+from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Reader
 
 API_KEY = "api_key"
+SESSION = "session"
+LINK = "invitation"
+SESSION_PREFIX = "ars-"
+"""What a session's token begins with, and no API key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +28,8 @@ class Asking:
     """One request as it reached a door: what it presents, where it comes from, and the name we gave it."""
 
     request_id: str
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     address: str = ""
-
-    def __repr__(self) -> str:
-        """Without the token: it must never stand in a log."""
-        return f"Asking(request_id={self.request_id!r}, address={self.address!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Actor:
     snapshot: Snapshot
     address: str
     is_personal: bool
-    """Whether the credential is the person's own: not one that somebody else made for her."""
+    """Whether the credential is the person's own: not one that somebody else made for her, and no session."""
     founded: frozenset[int]
     """The organizations that were founded through this credential."""
 
@@ -55,62 +59,160 @@ class Actor:
         return self.snapshot.principal.organization
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Who acts and through what, as the log says it."""
+        return self.user.id, self.credential.id
+
+    @property
+    def is_session(self) -> bool:
+        """Whether it is a session that acts: it has what its role has, and is nobody's account."""
+        return bool(self.snapshot.principal.session)
+
+    @property
     def is_root(self) -> bool:
         """Whether he owns the organization."""
         return is_root(self.snapshot)
 
+    def is_user(self, user: Object) -> bool:
+        """Whether he is that user, and not a session of hers."""
+        return self.user.key == user.key and not self.is_session
+
     def may(self, action: str, resource_type: str, resource_id: str = "") -> bool:
         """Decide his right. Conditions read what the server knows, never what the caller says."""
+        return decide(self._request(action, resource_type, resource_id), self.snapshot).allowed
+
+    def state(self) -> Reason | None:
+        """What states and root ownership make of him before any right is asked for."""
+        return state_of(self._request("", ""), self.snapshot)
+
+    def _request(self, action: str, resource_type: str, resource_id: str = "") -> AccessRequest:
         moment = datetime.fromtimestamp(self.snapshot.instant / 1_000_000, UTC)
+        subject: dict[str, Any] = {"type": "user", "id": self.user.id}
+        if self.is_session:
+            subject = {"type": "session", "id": self.credential.id, "user": subject}
         attributes = {
-            "subject": {"type": "user", "id": self.user.id},
+            "subject": subject,
             "resource": {"type": resource_type, "id": resource_id},
             "action": {"name": action},
             "context": {"source_ip": self.address, "current_time": moment.isoformat()},
         }
-        return decide(AccessRequest(action, resource_type, resource_id, attributes), self.snapshot).allowed
+        return AccessRequest(action, resource_type, resource_id, attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody whose only credential is the one-time link of an invitation."""
+
+    invitation: Object
+
+    @property
+    def organization(self) -> int:
+        """The key of the organization that invites."""
+        return self.invitation.owner
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Who acts and through what, as the log says it."""
+        return f"invitation:{self.invitation.id}", self.invitation.id
 
 
 def verifier_of(token: str) -> str:
-    """What is stored of an API key. Keys are random and long: a slow hash would protect nothing more."""
+    """What is stored of a key, token or link. They are random and long: a slow hash would protect nothing more."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def find_key(reader: Reader, asking: Asking) -> int:
-    """The API key that is presented, living or not. Raises `Unauthenticated` for one that never was."""
-    key = reader.find_credential(API_KEY, verifier_of(asking.token)) if asking.token else None
-    if key is None:
+def find_credential(reader: Reader, asking: Asking) -> int:
+    """The API key or session that is presented, living or not. Raises `Unauthenticated` for one that never was."""
+    token = asking.token or ""
+    kind = SESSION if token.startswith(SESSION_PREFIX) else API_KEY
+    found = reader.find_credential(kind, verifier_of(token)) if token else None
+    if found is None:
         raise Unauthenticated("invalid credential")
-    return key
+    return found
 
 
 def authenticate(reader: Reader, asking: Asking) -> Actor:
-    """The principal behind an API key, acting in the key's organization, whether that still exists or not.
+    """The principal behind an API key or a session's token, in its organization, whether that exists or not.
 
-    Raises `Unauthenticated` if the key, the membership under which it was made, or the account has ended, or the
-    account is blocked; `Forbidden` if the membership is suspended or may not use the API.
+    Raises `Unauthenticated` if the credential, a link that made it, the membership under which it was made, or the
+    account has ended, or the account is blocked; `UnknownAddress` if it may not be used from where it is; `Forbidden`
+    if the membership is suspended or may not use the API, or it is not the hour for it.
     """
-    key = find_key(reader, asking)
-    gathered = snapshot_of(reader, Principal(PLATFORM), key)
-    issued = gathered.held(key, FactKind.EXISTENCE)
+    credential = find_credential(reader, asking)
+    gathered = snapshot_of(reader, Principal(PLATFORM), credential)
+    issued = gathered.held(credential, FactKind.EXISTENCE)
     joined = gathered.held(issued[0].thing, FactKind.EXISTENCE) if issued else []
     if not joined or not gathered.exists(joined[0].thing) or gathered.held(joined[0].thing, FactKind.BLOCK):
         raise Unauthenticated("invalid credential")
     membership, user, organization = issued[0].thing, joined[0].thing, joined[0].scope
+    if not admits_address(gathered.held(membership, FactKind.ALLOW_LIST), asking.address):
+        raise UnknownAddress(asking.address)
     if gathered.held(membership, FactKind.SUSPENSION):
         raise Forbidden("suspended in this organization")
     if not gathered.held(membership, FactKind.API_ACCESS):
         raise Forbidden("API access is disabled")
-    objects = reader.objects([key, user])
-    snapshot = replace(gathered, principal=Principal(user, organization, membership))
-    return Actor(
+    objects = reader.objects([credential, user])
+    session = credential if objects[credential].kind is ObjectKind.SESSION else PLATFORM
+    actor = Actor(
         objects[user],
-        objects[key],
-        snapshot,
+        objects[credential],
+        replace(gathered, principal=Principal(user, organization, membership, session)),
         asking.address,
-        bool(gathered.held(key, FactKind.PERSONAL)),
-        frozenset(fact.thing for fact in gathered.held(key, FactKind.REACH)),
+        bool(gathered.held(credential, FactKind.PERSONAL)),
+        frozenset(fact.thing for fact in gathered.held(credential, FactKind.REACH)),
     )
+    if session:
+        _refuse_unusable(actor)
+    return actor
+
+
+def _refuse_unusable(actor: Actor) -> None:
+    """Refuse a session whose links do not all live, or that may not be used from here or now."""
+    state, assumption = actor.state(), actor.snapshot.assumption
+    if state is Reason.OUTSIDE_TERMS and assumption is not None:
+        if ADDRESS in unmet(assumption.terms, actor.address, actor.snapshot.instant):
+            raise UnknownAddress(actor.address)
+        raise Forbidden("outside the hours of the role trust")
+    if state is not None:
+        raise Unauthenticated("invalid credential")
+
+
+def admits_address(allow_list: Collection[Fact], address: str) -> bool:
+    """Whether a member's allow-list lets her credentials be used from there; without one they may be from anywhere."""
+    asked = read_address(address)
+    for fact in allow_list:
+        networks = [read_network(listed) for listed in json.loads(fact.value or "")]
+        if asked is None or not any(network is not None and asked in network for network in networks):
+            return False
+    return True
+
+
+def welcome(reader: Reader, token: str) -> Guest:
+    """The guest with that one-time link. Raises `NotFound` for one that is unknown, was used, or has expired."""
+    found = reader.find_credential(LINK, verifier_of(token))
+    waiting = (
+        [fact for fact in reader.intervals([found], FactKind.INVITATION) if fact.fact.alive(reader.instant)]
+        if found
+        else []
+    )
+    answered = reader.intervals([found], FactKind.ACCEPTANCE, FactKind.DECLINE) if found else []
+    if found is None or not waiting or answered:
+        raise NotFound(ObjectKind.INVITATION.label)
+    invitation = reader.objects([found])[found]
+    organization = snapshot_of(reader, Principal(PLATFORM), found, invitation.owner)
+    if not organization.exists(found) or not organization.exists(invitation.owner):
+        raise NotFound(ObjectKind.INVITATION.label)
+    return Guest(invitation)
+
+
+def in_organization(reader: Reader, actor: Actor, organization: int) -> Actor | None:
+    """The same actor in an organization, by key; None if he cannot act there. A session never leaves its own."""
+    if organization == actor.organization:
+        return actor
+    if actor.is_session or not actor.reaches(organization):
+        return None
+    principal = principal_of(reader, actor.user.key, organization)
+    return replace(actor, snapshot=snapshot_of(reader, principal)) if principal.membership else None
 
 
 def principal_of(reader: Reader, user: int, organization: int) -> Principal:
@@ -129,5 +231,5 @@ def snapshot_of(reader: Reader, principal: Principal, *others: int) -> Snapshot:
     def fetch(keys: Collection[int]) -> list[Fact]:
         return [interval.fact for interval in reader.intervals(keys)]
 
-    seeds = {principal.user, principal.organization, principal.membership, *others} - {PLATFORM}
+    seeds = {principal.user, principal.organization, principal.membership, principal.session, *others} - {PLATFORM}
     return Snapshot(principal, reader.revision, reader.instant, gather(seeds, fetch))

@@ -19,6 +19,7 @@ from rescind.usecases.actor import Actor
 from rescind.usecases.unit import Member, Unit, View
 
 _EVERYTHING = Statement(Effect.ALLOW, ("*",), ("*",))
+_HOLDS_NOTHING_BACK = (FactKind.API_ACCESS, FactKind.TRUST, FactKind.TRUSTED_PARTY)
 _ABOUT_THE_HOLDER = (FactKind.EXISTENCE, FactKind.DOCUMENT, FactKind.ROLE_DEFINITION)
 
 
@@ -36,7 +37,7 @@ def refuse_credential(view: View, member: Member) -> None:
 
     Nobody but root touches root's, and nobody those of somebody who may do what he may not.
     """
-    if member.user.key == view.actor.user.key or view.actor.is_root:
+    if view.actor.is_user(member.user) or view.actor.is_root:
         return
     if view.is_root(member.membership):
         raise Forbidden("only root may touch the credentials of root")
@@ -87,14 +88,16 @@ def _given(unit: Unit) -> list[Statement]:
     for fact in opened:
         if fact.kind is FactKind.SUSPENSION:
             continue
-        had = {statement for old in closed if old.place == fact.place for statement in _flow(unit, before, old)}
+        # Other terms of a trust may be wider ones: what the role gives is looked at anew.
+        old_facts = [old for old in closed if old.place == fact.place and fact.kind is not FactKind.TRUST]
+        had = {statement for old in old_facts for statement in _flow(unit, before, old)}
         given += [
             statement
             for statement in _flow(unit, after, fact)
             if statement.effect is Effect.ALLOW and statement not in had
         ]
     for fact in closed:
-        if fact.kind is FactKind.API_ACCESS:
+        if fact.kind in _HOLDS_NOTHING_BACK or unit.kind_of(fact.holder) is ObjectKind.ROLE_TRUST:
             continue
         # Lifting a suspension gives the Allows that it held back; whatever else ends may have held a Deny.
         lifted = Effect.ALLOW if fact.kind is FactKind.SUSPENSION else Effect.DENY
@@ -123,21 +126,32 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             return [_EVERYTHING]
         case FactKind.DOCUMENT:
             return list(statements_of(fact.value or ""))
-        case FactKind.POLICY_ATTACHMENT | FactKind.PERMISSION_GRANT:
-            return _of_object(unit, world, fact.thing, ObjectKind.POLICY)
-        case FactKind.ROLE_ATTACHMENT:
-            return _of_object(unit, world, fact.thing, ObjectKind.ROLE)
-        case FactKind.GROUP_MEMBERSHIP:
-            return _of_object(unit, world, fact.thing, ObjectKind.GROUP)
-        case FactKind.ROLE_DEFINITION:
-            return _of_object(unit, world, fact.holder, ObjectKind.ROLE)
-        case FactKind.SUSPENSION | FactKind.API_ACCESS:
-            return _of_object(unit, world, fact.holder, ObjectKind.MEMBERSHIP)
-        case FactKind.EXISTENCE:
-            kind = unit.kind_of(fact.holder)
-            # A person who leaves takes nothing with him that anybody else would gain.
-            return [] if kind is ObjectKind.MEMBERSHIP else _of_object(unit, world, fact.holder, kind)
-        case FactKind.BLOCK | FactKind.HOME | FactKind.PERSONAL | FactKind.REACH:
+        case (
+            FactKind.POLICY_ATTACHMENT
+            | FactKind.PERMISSION_GRANT
+            | FactKind.ROLE_ATTACHMENT
+            | FactKind.GROUP_MEMBERSHIP
+        ):
+            return _of_object(unit, world, fact.thing, unit.kind_of(fact.thing))
+        case FactKind.SUSPENSION | FactKind.API_ACCESS | FactKind.TRUST | FactKind.TRUSTED_PARTY:
+            return _of_object(unit, world, fact.holder, unit.kind_of(fact.holder))
+        case FactKind.EXISTENCE | FactKind.ROLE_DEFINITION:
+            return _of_itself(unit, world, fact.holder)
+        case (
+            FactKind.BLOCK
+            | FactKind.HOME
+            | FactKind.PERSONAL
+            | FactKind.REACH
+            | FactKind.SERVICE
+            | FactKind.ALLOW_LIST
+            | FactKind.ASSUMPTION
+            | FactKind.SESSION_TRUST
+            | FactKind.SESSION_KEY
+            | FactKind.INVITATION
+            | FactKind.ACCEPTANCE
+            | FactKind.DECLINE
+        ):
+            # Who opens a session takes what a trust has given him already.
             return []
 
 
@@ -149,6 +163,9 @@ def _of_object(unit: Unit, world: Snapshot, key: int, kind: ObjectKind) -> list[
             return list(world.statements(key)) if world.exists(key) else []
         case ObjectKind.ROLE:
             reaches = world.from_role(key) if world.exists(key) and world.assignable(key) else ()
+        case ObjectKind.ROLE_TRUST:
+            entered = [trust.thing for trust in world.held(key, FactKind.TRUST)] if world.exists(key) else []
+            reaches = [reach for role in entered if world.exists(role) for reach in world.from_role(role)]
         case ObjectKind.GROUP:
             reaches = world.from_holder(key, unit.organization) if world.exists(key) else ()
         case ObjectKind.MEMBERSHIP:
@@ -156,3 +173,15 @@ def _of_object(unit: Unit, world: Snapshot, key: int, kind: ObjectKind) -> list[
         case _:
             reaches = ()
     return [statement for reach in reaches for statement in world.statements(reach.policy)]
+
+
+def _of_itself(unit: Unit, world: Snapshot, key: int) -> list[Statement]:
+    """The statements that people have from an object's being there, or being what it is."""
+    kind = unit.kind_of(key)
+    if kind is ObjectKind.MEMBERSHIP:
+        # A person who leaves takes nothing with him that anybody else would gain.
+        return []
+    if kind is ObjectKind.ROLE and world.exists(key) and unit.reader.intervals_on([key], FactKind.TRUST):
+        # Not its holders alone, but those who may enter it.
+        return [statement for reach in world.from_role(key) for statement in world.statements(reach.policy)]
+    return _of_object(unit, world, key, kind)

@@ -1,7 +1,7 @@
 """Groups: named sets of members, carrying roles and policies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rescind.model.errors import NotFound
 from rescind.model.facts import FactKind
@@ -9,19 +9,27 @@ from rescind.model.objects import Object, ObjectKind
 from rescind.store.contract import PAGE_SIZE_MAX, Page, Window
 from rescind.usecases import limits, users
 from rescind.usecases.relations import Relation, attach, detach, find_relation, relations_to
+from rescind.usecases.restoring import restore_object
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import UserView
+
+LAST_USE_MICROSECONDS_MAX = 365 * 24 * 3600 * 1_000_000
+"""What is longer ago is not told."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group as people see it, with the first 500 of its members."""
+    """A group as people see it, with the first 500 of its members.
+
+    `used_at` is when one of them last used the API, within a year, where that was asked for.
+    """
 
     group: Object
     name: str
     description: str
     updated_at: int
     members: Page[Relation[UserView, Object]]
+    used_at: int | None = None
 
 
 def page(view: View, window: Window) -> Page[GroupView]:
@@ -30,9 +38,16 @@ def page(view: View, window: Window) -> Page[GroupView]:
     return Page(describe(view, found.items), found.total, found.before, found.after)
 
 
-def get(view: View, group: str) -> GroupView:
+def get(view: View, group: str, *, with_last_use: bool = False) -> GroupView:
     """One group."""
-    return describe(view, [view.get(ObjectKind.GROUP, group)])[0]
+    found = view.get(ObjectKind.GROUP, group)
+    described = describe(view, [found])[0]
+    if not with_last_use:
+        return described
+    members = [edge.fact.holder for edge in view.intervals_on(found.key, FactKind.GROUP_MEMBERSHIP)]
+    uses = view.reader.last_uses([member for member in members if view.exists(member)]).values()
+    recent = [at for at in uses if at > view.reader.instant - LAST_USE_MICROSECONDS_MAX]
+    return replace(described, used_at=max(recent, default=None))
 
 
 def create(unit: Unit, *, name: str, description: str) -> str:
@@ -55,6 +70,11 @@ def update(unit: Unit, *, group: str, name: str | None = None, description: str 
 def delete(unit: Unit, *, group: str) -> None:
     """End a group: its grants are gone for every member; members, roles and policies stay."""
     unit.end(unit.get(ObjectKind.GROUP, group))
+
+
+def restore(unit: Unit, *, group: str) -> str:
+    """Bring back an ended group; a living one is left as it is."""
+    return restore_object(unit, ObjectKind.GROUP, group).id
 
 
 def page_members(view: View, window: Window, *, group: str) -> Page[Relation[UserView, Object]]:

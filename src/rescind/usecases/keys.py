@@ -7,7 +7,7 @@ from rescind.model.errors import Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import Object, ObjectKind
 from rescind.usecases import limits
-from rescind.usecases.actor import API_KEY, verifier_of
+from rescind.usecases.actor import API_KEY, SESSION_PREFIX, verifier_of
 from rescind.usecases.escalation import refuse_credential
 from rescind.usecases.unit import Member, Unit, View
 
@@ -105,6 +105,8 @@ def create(
     if expires_at is not None and not unit.reader.instant < expires_at <= limits.INSTANT_MAX:
         raise Invalid("`date_expire` is in the past, or after the year 9999")
     secret = secret or _PREFIX + secrets.token_urlsafe(32)
+    if secret.startswith(SESSION_PREFIX):
+        raise Invalid(f"an API key must not begin with `{SESSION_PREFIX}`")
     if len(secret) < KEY_LENGTH_MIN:
         raise Invalid(f"an API key has at least {KEY_LENGTH_MIN} characters")
     verifier = verifier_of(secret)
@@ -139,8 +141,8 @@ def _self(view: View) -> Member:
 
 def _living(view: View, member: Member) -> list[Object]:
     keys = [interval.fact.holder for interval in view.intervals_on(member.membership.key, FactKind.EXISTENCE)]
-    found = view.reader.objects(keys)
-    return [found[key] for key in sorted(found)]
+    found = [made for made in view.reader.objects(keys).values() if made.kind is ObjectKind.API_KEY]
+    return sorted(found, key=lambda key: key.key)
 
 
 def _keys(view: View, member: Member) -> list[KeyView]:

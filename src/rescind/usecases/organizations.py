@@ -1,17 +1,16 @@
 """Organizations: made by a person who becomes their root, ended and restored whole."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from rescind.decision.snapshot import Principal
-from rescind.model.errors import Forbidden, NotFound
+from rescind.model.errors import Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
 from rescind.usecases import limits, users
-from rescind.usecases.actor import snapshot_of
+from rescind.usecases.actor import in_organization
 from rescind.usecases.restoring import reopen
-from rescind.usecases.unit import Unit, View
+from rescind.usecases.unit import Member, Unit, View
 
 TYPE_DEFAULT = "Personal/Team"
 LIST = "iam.organization.List"
@@ -26,15 +25,23 @@ class OrganizationView:
     type: str
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a person is in one organization; `joined_at` is in microseconds since 1970."""
+
+    organization: OrganizationView
+    is_root: bool
+    is_suspended: bool
+    api_enabled: bool
+    joined_at: int
+
+
 def page(view: View, window: Window) -> Page[OrganizationView]:
     """The living organizations of the person behind the key in which she may list them."""
     mine = []
     for membership in view.memberships_of(view.actor.user):
-        if not view.actor.reaches(membership.owner) or not view.facts(membership.key, FactKind.API_ACCESS):
-            continue
-        principal = Principal(view.actor.user.key, membership.owner, membership.key)
-        there = replace(view.actor, snapshot=snapshot_of(view.reader, principal))
-        if there.may(LIST, "organization"):
+        there = in_organization(view.reader, view.actor, membership.owner)
+        if there and view.facts(membership.key, FactKind.API_ACCESS) and there.may(LIST, "organization"):
             mine.append(membership.owner)
     if not mine:
         raise Forbidden(f"not permitted: `{LIST}`")
@@ -52,6 +59,8 @@ def create(unit: Unit, *, name: str, type_: str) -> str:
     """Make an organization whose root is the person behind the key, which reaches it, and return its id."""
     if users.is_service(unit, unit.actor.user):
         raise Forbidden("a service user cannot found an organization")
+    if unit.actor.is_session:
+        raise Forbidden("a session cannot found an organization")
     founded = found(unit, name=name, type_=type_)
     unit.open(Fact(FactKind.REACH, unit.actor.credential.key, founded.key, founded.key))
     member = users.join(unit, unit.actor.user, api_enabled=True)
@@ -87,6 +96,46 @@ def restore(unit: Unit, *, organization: str) -> None:
     reopen(unit, _named(unit, organization))
 
 
+def transfer(unit: Unit, *, organization: str, user: str) -> None:
+    """Make another member the one root in place of the actor, who stays a member."""
+    _here(unit, organization)
+    member = unit.member(user)
+    if users.is_suspended(unit, member):
+        raise Invalid("a suspended member cannot become root")
+    hand_over(unit, member)
+
+
+def hand_over(unit: Unit, member: Member) -> None:
+    """Make a member the one root of her organization."""
+    for root in unit.intervals_on(unit.organization, FactKind.ROOT):
+        if root.fact.holder != member.membership.key:
+            unit.close(root.fact)
+    unit.open(Fact(FactKind.ROOT, member.membership.key, unit.organization, unit.organization))
+
+
+def memberships(view: View) -> list[Membership]:
+    """Every organization that the actor is a member of, as far as his credential reaches."""
+    return [
+        Membership(
+            describe(View(view.reader, view.actor, membership.owner), view.reader.objects([membership.owner]).values())[
+                0
+            ],
+            view.is_root(membership),
+            bool(view.facts(membership.key, FactKind.SUSPENSION)),
+            bool(view.facts(membership.key, FactKind.API_ACCESS)),
+            membership.created_at,
+        )
+        for membership in view.memberships_of(view.actor.user)
+        if view.actor.reaches(membership.owner) and view.exists(membership.owner)
+    ]
+
+
+def leave(unit: Unit, *, organization: str) -> None:
+    """Give up one's own membership, with all that hangs on it. The last root cannot."""
+    _here(unit, organization)
+    users.remove(unit, user=unit.actor.user.id)
+
+
 def remove_user(unit: Unit, *, organization: str, user: str) -> None:
     """Take a user out of the organization: her membership ends for good with all that hangs on it."""
     _here(unit, organization)
@@ -111,8 +160,9 @@ def page_suspended(view: View, window: Window, *, organization: str) -> Page[use
     return users.page(view, window, suspended=True)
 
 
-def describe(view: View, organizations: Sequence[Object]) -> list[OrganizationView]:
+def describe(view: View, organizations: Iterable[Object]) -> list[OrganizationView]:
     """Organizations as people see them, in their order."""
+    organizations = list(organizations)
     profiles = view.reader.profiles([organization.key for organization in organizations])
     return [
         OrganizationView(

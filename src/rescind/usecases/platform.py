@@ -80,19 +80,17 @@ def ownerships(view: View) -> list[Ownership]:
 def transfer_root(unit: Unit, *, organization: str, user: str) -> None:
     """Make a member the one root of her organization."""
     member = _enter(unit, organization, user)
-    for root in unit.intervals_on(unit.organization, FactKind.ROOT):
-        if root.fact.holder != member.membership.key:
-            unit.close(root.fact)
     unit.close(Fact(FactKind.SUSPENSION, member.membership.key, scope=unit.organization))
-    unit.open(Fact(FactKind.ROOT, member.membership.key, unit.organization, unit.organization))
+    organizations.hand_over(unit, member)
 
 
 def new_root_key(unit: Unit, *, organization: str, user: str) -> NewKey:
-    """Make an API key for a root who lost hers, and let her use it."""
+    """Make an API key for a root who lost hers, and let her use it, from anywhere."""
     member = _enter(unit, organization, user)
     if not unit.is_root(member.membership):
         raise NotFound("root")
     unit.open(Fact(FactKind.API_ACCESS, member.membership.key, scope=unit.organization))
+    unit.close(Fact(FactKind.ALLOW_LIST, member.membership.key, scope=unit.organization))
     return keys.create(unit, member, name="root", personal=True)
 
 

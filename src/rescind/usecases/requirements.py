@@ -20,6 +20,10 @@ class Acting(Enum):
     """As a person, and the organization may have ended: then its root alone may act."""
     EVERYWHERE = auto()
     """Each of the person's organizations on its own; the use case asks for the right in every one."""
+    SESSION = auto()
+    """The organization of the key; the target is a session, named by token or id, and one's own needs no right."""
+    GUEST = auto()
+    """The organization that invites; the call names no object, but the one-time link that is its only credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +31,25 @@ class Requirement:
     """Any group of `any_of` suffices, and of a group every action must be allowed on the call's target.
 
     The target is the object of type `on` that the path names first, or none for a list or creation. With `own`
-    nothing is required of a user who asks about herself. No group at all requires only a live credential.
+    nothing is required of a user who asks about herself. No group at all requires only a live credential of a user: a
+    session has its role's rights, and nothing is its own. `root` requires to own the organization.
     """
 
     any_of: tuple[tuple[str, ...], ...]
     on: str
     own: bool = False
     acting: Acting = Acting.KEY
+    root: bool = False
 
     def demand(self, actor: Actor, target_id: str) -> None:
         """Raise `Forbidden` unless the actor may."""
-        if not self.any_of or (self.own and self.on == "user" and target_id == actor.user.id):
+        if self.own and self.on == "user" and target_id == actor.user.id and not actor.is_session:
+            return
+        if self.root and not actor.is_root:
+            raise Forbidden("not permitted: only root may do this")
+        if not self.any_of:
+            if actor.is_session:
+                raise Forbidden("not permitted: a session is not its user")
             return
         for group in self.any_of:
             if all(actor.may(action, self.on, target_id) for action in group):
@@ -51,6 +63,16 @@ def needs(action: str, *, on: str, own: bool = False, acting: Acting = Acting.KE
     return Requirement(((action,),), on, own, acting)
 
 
-def needs_credential(*, on: str) -> Requirement:
+def needs_credential(*, on: str, acting: Acting = Acting.KEY) -> Requirement:
     """Nothing but a live credential: calls about oneself."""
-    return Requirement((), on)
+    return Requirement((), on, acting=acting)
+
+
+def needs_root(*, on: str, acting: Acting = Acting.KEY) -> Requirement:
+    """What only the owner of the organization may do."""
+    return Requirement((), on, acting=acting, root=True)
+
+
+def needs_link() -> Requirement:
+    """Nothing but the one-time link of an invitation."""
+    return Requirement((), "invitation", acting=Acting.GUEST)

@@ -1,16 +1,27 @@
 """The one way in: every use case runs here, enforced, at one revision; every write in one transaction."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from rescind.engine.freshness import Freshness, Moment
 from rescind.model.changes import Change, Origin, Plan
-from rescind.model.errors import Forbidden, NotFound, Unauthenticated
+from rescind.model.errors import Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store.contract import Reader, Store
-from rescind.usecases.actor import Actor, Asking, authenticate, find_key, principal_of, snapshot_of
+from rescind.usecases import sessions
+from rescind.usecases.actor import (
+    SESSION_PREFIX,
+    Actor,
+    Asking,
+    Guest,
+    admits_address,
+    authenticate,
+    find_credential,
+    in_organization,
+    welcome,
+)
 from rescind.usecases.escalation import refuse_escalation
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.unit import Unit, View
@@ -25,27 +36,41 @@ class Answer(Generic[Result]):
 
     result: Result
     moment: Moment
-    actor: Actor | None
+    asked: Actor | Guest | None
     organization: int
     change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request together with what its door requires of it. `target_id` is the first object that the path names."""
+    """A request together with what its door requires of it.
+
+    `target_id` names the object that the call is about: the first in its path, or else in its body. It may be a token.
+    """
 
     asking: Asking
     requirement: Requirement
-    target_id: str = ""
+    target_id: str = field(default="", repr=False)
 
 
 class Service:
-    """Runs use cases. `faithful_grants` lets everybody grant what he does not hold, for those who emulate."""
+    """Runs use cases. `faithful_grants` lets everybody grant what he does not hold, for those who emulate.
 
-    def __init__(self, store: Store, freshness: Freshness, *, faithful_grants: bool = False) -> None:
+    `used` hears of every membership, by key, that the API was used with, and when.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        freshness: Freshness,
+        *,
+        faithful_grants: bool = False,
+        used: Callable[[int, int], None] = lambda _, __: None,
+    ) -> None:
         self._store = store
         self._freshness = freshness
         self._faithful_grants = faithful_grants
+        self._note_use = used
 
     def read(
         self, call: Call, usecase: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs
@@ -53,9 +78,10 @@ class Service:
         """Answer from the newest revision, if the actor may ask. Raises any refusal."""
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
-            actor = _admit(reader, call)
-            view = View(reader, actor, actor.organization)
-            return Answer(usecase(view, *args, **kwargs), moment, actor, view.organization)
+            asks = _admit(reader, call)
+            self._used(asks, moment.instant)
+            view = View(reader, asks, asks.organization)
+            return Answer(usecase(view, *args, **kwargs), moment, asks, view.organization)
 
     def write(
         self, call: Call, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
@@ -63,25 +89,18 @@ class Service:
         """Lock, decide the actor's right at that head, plan, commit. A refusal is raised, and nothing is written."""
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            actor = _admit(reader, call)
-            unit = Unit(reader, actor, actor.organization, next_key, now)
+            asks = _admit(reader, call)
+            self._used(asks, reader.instant)
+            unit = Unit(reader, asks, asks.organization, next_key, now)
             result = usecase(unit, *args, **kwargs)
-            if not self._faithful_grants:
+            if not self._faithful_grants and isinstance(asks, Actor):
                 refuse_escalation(unit)
-            origin = Origin(
-                operation_of(usecase), call.asking.request_id, unit.organization, actor.user.id, actor.credential.id
-            )
+            origin = Origin(operation_of(usecase), call.asking.request_id, unit.organization, *asks.names)
             return unit, result, origin
 
         # A stranger must not stand in the queue for the lock.
-        self._refuse_unknown(call.asking)
+        self._refuse_unknown(call)
         return self._write(planned)
-
-    def admit(self, call: Call) -> None:
-        """Refuse a call that would be refused, before something costly is done for it."""
-        moment = self._freshness.now()
-        with self._store.reading(moment.revision, moment.instant) as reader:
-            _admit(reader, call)
 
     def operate(
         self,
@@ -120,12 +139,19 @@ class Service:
     ) -> Result:
         """What an answered write left behind, for its reply: a view of the same place, at its revision."""
         with self._store.reading(answer.moment.revision, answer.moment.instant) as reader:
-            return view(View(reader, answer.actor, answer.organization), *args, **kwargs)
+            return view(View(reader, answer.asked, answer.organization), *args, **kwargs)
 
-    def _refuse_unknown(self, asking: Asking) -> None:
+    def _refuse_unknown(self, call: Call) -> None:
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
-            find_key(reader, asking)
+            if call.requirement.acting is Acting.GUEST:
+                welcome(reader, call.target_id)
+            else:
+                find_credential(reader, call.asking)
+
+    def _used(self, asks: Actor | Guest, instant: int) -> None:
+        if isinstance(asks, Actor):
+            self._note_use(asks.snapshot.principal.membership, instant)
 
     def _write(self, planned: Callable[[Reader, int, int], tuple[Unit, Result, Origin]]) -> Answer[Result]:
         known = self._freshness.known
@@ -134,11 +160,11 @@ class Service:
             now = max(writer.head.clock, writer.head.time + 1)
             unit, result, origin = planned(writer.reader(moment.instant), writer.next_key, now)
             if not unit.plan:
-                return Answer(result, moment, unit.actor_or_none, unit.organization)
+                return Answer(result, moment, unit.asks, unit.organization)
             change = writer.commit(unit.plan, origin)
             self._freshness.written(writer.head, change)
         moment = Moment(change.revision, max(moment.instant, change.time))
-        return Answer(result, moment, unit.actor_or_none, unit.organization, change)
+        return Answer(result, moment, unit.asks, unit.organization, change)
 
 
 def operation_of(usecase: Callable[..., Any]) -> str:
@@ -146,47 +172,64 @@ def operation_of(usecase: Callable[..., Any]) -> str:
     return f"{usecase.__module__.rpartition('.')[2]}.{usecase.__name__}"
 
 
-def _admit(reader: Reader, call: Call) -> Actor:
-    """The actor of a call, if he may make it."""
-    actor = authenticate(reader, call.asking)
+def _admit(reader: Reader, call: Call) -> Actor | Guest:
+    """Who makes a call, if he may make it."""
     acting = call.requirement.acting
+    if acting is Acting.GUEST:
+        return welcome(reader, call.target_id)
+    actor = authenticate(reader, call.asking)
     if not actor.snapshot.exists(actor.organization):
-        # A key of an ended organization is good for one thing: to restore it.
-        ended = reader.objects([actor.organization])[actor.organization]
-        if acting is not Acting.HEIR or ended.id != call.target_id:
-            raise Unauthenticated("invalid credential")
-        if not actor.snapshot.held(actor.snapshot.principal.membership, FactKind.ROOT):
-            raise Forbidden("only the root of an ended organization may restore it")
-        return actor
+        return _heir(reader, actor, call)
     if acting is Acting.EVERYWHERE:
         return actor
-    if acting is Acting.HERE:
-        here = reader.objects([actor.organization])[actor.organization]
-        call.requirement.demand(actor, here.id)
-        return actor
-    if acting is not Acting.KEY:
-        actor = _in_organization(reader, actor, call.target_id, may_have_ended=acting is Acting.HEIR)
+    if acting in (Acting.PERSON, Acting.HEIR):
+        actor = _in_named_organization(reader, actor, call.target_id, may_have_ended=acting is Acting.HEIR)
         if not actor.snapshot.exists(actor.organization):
             return actor
-    call.requirement.demand(actor, call.target_id)
+    target_id = call.target_id
+    if acting is Acting.HERE:
+        target_id = reader.objects([actor.organization])[actor.organization].id
+    if acting is Acting.SESSION:
+        view = View(reader, actor, actor.organization)
+        session = sessions.find(view, call.target_id)
+        if session is not None and sessions.is_own(view, session):
+            return actor
+        if session is None and call.target_id.startswith(SESSION_PREFIX):
+            raise NotFound(ObjectKind.SESSION.label)
+        target_id = session.id if session else call.target_id
+    call.requirement.demand(actor, target_id)
     return actor
 
 
-def _in_organization(reader: Reader, actor: Actor, organization_id: str, *, may_have_ended: bool) -> Actor:
+def _heir(reader: Reader, actor: Actor, call: Call) -> Actor:
+    """Whose key belongs to an ended organization: it is good for one thing, to restore it."""
+    ended = reader.objects([actor.organization])[actor.organization]
+    if call.requirement.acting is not Acting.HEIR or ended.id != call.target_id:
+        raise Unauthenticated("invalid credential")
+    if not actor.snapshot.held(actor.snapshot.principal.membership, FactKind.ROOT):
+        raise Forbidden("only the root of an ended organization may restore it")
+    return actor
+
+
+def _in_named_organization(reader: Reader, actor: Actor, organization_id: str, *, may_have_ended: bool) -> Actor:
     """The same person as a member of another organization, which is unknown to her unless she is one there.
 
     An ended one is unknown too, but for its root where she may restore it.
     """
     found = reader.find_object(ObjectKind.ORGANIZATION, organization_id)
-    principal = principal_of(reader, actor.user.key, found.key) if found and actor.reaches(found.key) else None
-    if principal is None or not principal.membership:
+    there = in_organization(reader, actor, found.key) if found else None
+    if there is None:
         raise NotFound(ObjectKind.ORGANIZATION.label)
-    there = snapshot_of(reader, principal)
-    if not there.exists(principal.organization):
+    membership = there.snapshot.principal.membership
+    if not there.snapshot.exists(there.organization):
         if not may_have_ended:
             raise NotFound(ObjectKind.ORGANIZATION.label)
-        if not there.held(principal.membership, FactKind.ROOT):
+        if not there.snapshot.held(membership, FactKind.ROOT):
             raise Forbidden("only the root of an ended organization may restore it")
-    if not there.held(principal.membership, FactKind.API_ACCESS):
+    if not admits_address(there.snapshot.held(membership, FactKind.ALLOW_LIST), there.address):
+        raise UnknownAddress(there.address)
+    if there.snapshot.held(membership, FactKind.SUSPENSION):
+        raise Forbidden("suspended in this organization")
+    if not there.snapshot.held(membership, FactKind.API_ACCESS):
         raise Forbidden("API access is disabled")
-    return replace(actor, snapshot=there)
+    return there

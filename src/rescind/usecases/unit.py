@@ -11,7 +11,7 @@ from rescind.model.errors import Forbidden, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Reader
-from rescind.usecases.actor import Actor, snapshot_of
+from rescind.usecases.actor import Actor, Guest, snapshot_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,22 @@ class Member:
 class View:
     """One organization as its members may see it. Objects of another organization are not found."""
 
-    def __init__(self, reader: Reader, actor: Actor | None, organization: int) -> None:
+    def __init__(self, reader: Reader, asks: Actor | Guest | None, organization: int) -> None:
         self.reader = reader
-        self.actor_or_none = actor
+        self.asks = asks
         self.organization = organization
 
     @property
     def actor(self) -> Actor:
-        """Who asks. The operator's commands ask without one, and call no use case that looks at it."""
-        assert self.actor_or_none is not None
-        return self.actor_or_none
+        """Who asks. Guests and the operator's commands call no use case that looks at it."""
+        assert isinstance(self.asks, Actor)
+        return self.asks
+
+    @property
+    def guest(self) -> Guest:
+        """Who asks with an invitation's link, where nobody else can."""
+        assert isinstance(self.asks, Guest)
+        return self.asks
 
     def facts(self, holder: int, *kinds: FactKind) -> list[Fact]:
         """The facts of one holder that count now."""
@@ -122,8 +128,8 @@ class View:
 class Unit(View):
     """A view with the write that is being planned. Nothing is written until the service commits its plan."""
 
-    def __init__(self, reader: Reader, actor: Actor | None, organization: int, next_key: int, now: int) -> None:
-        super().__init__(reader, actor, organization)
+    def __init__(self, reader: Reader, asks: Actor | Guest | None, organization: int, next_key: int, now: int) -> None:
+        super().__init__(reader, asks, organization)
         self._next_key = next_key
         self._now = now
         self._created: list[Object] = []
@@ -194,6 +200,10 @@ class Unit(View):
         """End an object's existence and nothing else: its edges count no more, and do again if it is restored."""
         for interval in self.intervals(ended.key, FactKind.EXISTENCE):
             self._closed[interval.key] = interval
+
+    def close_interval(self, interval: Interval) -> None:
+        """Close an interval as it is stored, also one that time has ended already."""
+        self._closed[interval.key] = interval
 
     def write_profile(self, of: Object, **fields: str | None) -> None:
         """Set the fields of an object's profile that differ; None takes a field away."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rescind.model.emails import folded
 from rescind.model.errors import Forbidden, Invalid
 from rescind.model.facts import Fact, FactKind
-from rescind.model.objects import Object, ObjectKind
+from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
 from rescind.usecases import keys, limits
 from rescind.usecases.escalation import refuse_credential
@@ -20,7 +20,11 @@ _UPDATE = "account.user.Update"
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """A member as people see her. Times are in microseconds; `suspended_at` is None unless she is suspended."""
+    """A member as people see her. Times are in microseconds; `suspended_at` is None unless she is suspended.
+
+    `added_by` is the id of the user who made her account or invited her, or the name of the command that did; `used_at`
+    is when she last used the API here, None for never, a few seconds behind.
+    """
 
     user: Object
     membership: Object
@@ -35,6 +39,7 @@ class UserView:
     suspended_at: int | None
     updated_at: int
     added_by: str
+    used_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,11 @@ def get(view: View, user: str) -> UserView:
     return describe(view, [view.member(user)])[0]
 
 
+def account(view: View) -> UserView:
+    """The member who asks; of a session, the user whose it is."""
+    return get(view, view.actor.user.id)
+
+
 def create(
     unit: Unit,
     *,
@@ -76,22 +86,28 @@ def create(
     """Make an account whose home is this organization, with a membership of it that grants nothing but `acls`."""
     if unit.reader.find_user(limits.email(email)) is not None:
         raise Invalid("`email` belongs to an account already: send that person an invitation instead")
-    user = unit.create(ObjectKind.USER, owner=0)
-    unit.open(Fact(FactKind.HOME, user.key, unit.organization))
-    unit.write_profile(
-        user,
-        name=limits.name(name),
+    user = _open_account(
+        unit,
+        name=name,
         first_name=first_name,
         last_name=last_name,
         email=email,
-        email_folded=folded(email),
-        service="true" if is_service else None,
+        password_verifier=password_verifier,
     )
-    if password_verifier is not None:
-        unit.write_credential(user, PASSWORD, password_verifier)
+    unit.open(Fact(FactKind.HOME, user.key, unit.organization))
+    if is_service:
+        unit.open(Fact(FactKind.SERVICE, user.key))
     member = join(unit, user, api_enabled=api_enabled)
     _set_acls(unit, member.membership, acls, known=())
     return NewUser(user.id, keys.create(unit, member, name="default") if is_service else None)
+
+
+def register(unit: Unit, *, name: str, email: str, password_verifier: str) -> Object:
+    """Make an account that is the person's own: no organization is its home."""
+    first, _, last = name.rpartition(" ")
+    return _open_account(
+        unit, name=name, first_name=first, last_name=last, email=email, password_verifier=password_verifier
+    )
 
 
 def join(unit: Unit, user: Object, *, api_enabled: bool) -> Member:
@@ -144,7 +160,7 @@ def delete(unit: Unit, *, user: str) -> None:
 
 def is_service(view: View, user: Object) -> bool:
     """Whether the account is not a person's."""
-    return "service" in view.reader.profiles([user.key])[user.key]
+    return bool(view.facts(user.key, FactKind.SERVICE))
 
 
 def remove(unit: Unit, *, user: str) -> None:
@@ -157,7 +173,7 @@ def remove(unit: Unit, *, user: str) -> None:
 def suspend(unit: Unit, *, user: str) -> bool:
     """Take all access here until it is lifted, and say whether it was not so before. Every assignment stays."""
     member = unit.member(user)
-    if member.user.key == unit.actor.user.key:
+    if unit.actor.is_user(member.user):
         raise Forbidden("nobody suspends himself")
     refuse_root(unit, member)
     return unit.open(Fact(FactKind.SUSPENSION, member.membership.key, scope=unit.organization))
@@ -167,6 +183,11 @@ def unsuspend(unit: Unit, *, user: str) -> bool:
     """Give back what a suspension took, and say whether there was one."""
     membership = unit.member(user).membership
     return unit.close(Fact(FactKind.SUSPENSION, membership.key, scope=unit.organization))
+
+
+def is_suspended(view: View, member: Member) -> bool:
+    """Whether all access here is taken from the member until it is lifted."""
+    return bool(view.facts(member.membership.key, FactKind.SUSPENSION))
 
 
 def refuse_root(unit: Unit, member: Member) -> None:
@@ -187,6 +208,8 @@ def describe(view: View, members: Sequence[Member]) -> list[UserView]:
     profiles = view.reader.profiles(users)
     times = view.reader.profile_times(users)
     facts: dict[int, list[Fact]] = {key: [] for key in memberships}
+    inviters = _inviters(view, memberships)
+    used = view.reader.last_uses(memberships)
     since: dict[int, int] = {}
     suspended: dict[int, int] = {}
     for interval in view.reader.intervals(memberships):
@@ -198,6 +221,7 @@ def describe(view: View, members: Sequence[Member]) -> list[UserView]:
         if interval.fact.kind is FactKind.SUSPENSION:
             suspended[interval.fact.holder] = interval.revision_from
     origins = view.reader.origins({*since.values(), *suspended.values()})
+    services = {interval.fact.holder for interval in view.reader.intervals(users, FactKind.SERVICE)}
     permissions = view.reader.objects({fact.thing for held in facts.values() for fact in _granted(held)})
     described = []
     for user, membership in ((member.user, member.membership) for member in members):
@@ -211,7 +235,7 @@ def describe(view: View, members: Sequence[Member]) -> list[UserView]:
                 profile.get("first_name", ""),
                 profile.get("last_name", ""),
                 profile.get("email", ""),
-                "service" in profile,
+                user.key in services,
                 FactKind.ROOT in kinds,
                 FactKind.API_ACCESS in kinds,
                 [
@@ -221,10 +245,42 @@ def describe(view: View, members: Sequence[Member]) -> list[UserView]:
                 ],
                 origins[suspended[membership.key]][0] if membership.key in suspended else None,
                 times.get(user.key, user.created_at),
-                origins[since[membership.key]][1],
+                inviters.get(membership.key, origins[since[membership.key]][1]),
+                used.get(membership.key),
             )
         )
     return described
+
+
+def _inviters(view: View, memberships: Sequence[int]) -> dict[int, str]:
+    """Who invited those members who accepted an invitation."""
+    accepted = {
+        interval.fact.holder: interval.fact.thing
+        for interval in view.reader.intervals_on(memberships, FactKind.ACCEPTANCE)
+    }
+    made = {
+        accepted[interval.fact.holder]: interval.revision_from
+        for interval in view.reader.intervals(accepted, FactKind.EXISTENCE)
+    }
+    origins = view.reader.origins(made.values())
+    return {membership: origins[revision][1] for membership, revision in made.items()}
+
+
+def _open_account(
+    unit: Unit, *, name: str, first_name: str, last_name: str, email: str, password_verifier: str | None
+) -> Object:
+    user = unit.create(ObjectKind.USER, owner=PLATFORM)
+    unit.write_profile(
+        user,
+        name=limits.name(name),
+        first_name=first_name,
+        last_name=last_name,
+        email=email,
+        email_folded=folded(email),
+    )
+    if password_verifier is not None:
+        unit.write_credential(user, PASSWORD, password_verifier)
+    return user
 
 
 def _granted(facts: Sequence[Fact]) -> list[Fact]:
@@ -266,7 +322,7 @@ def _refuse_foreign_account(unit: Unit, member: Member) -> None:
 
     A key that somebody made for her is not the person.
     """
-    if member.user.key == unit.actor.user.key and unit.actor.is_personal:
+    if unit.actor.is_user(member.user) and unit.actor.is_personal:
         return
     if not unit.actor.may(_UPDATE, "user", member.user.id):
         raise Forbidden(f"not permitted: `{_UPDATE}`")

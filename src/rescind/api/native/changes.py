@@ -1,19 +1,17 @@
 """The change log over HTTP."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query, Response
-from pydantic import BaseModel, ConfigDict
+from fastapi import Response
 
 from rescind.api.exchange import Here
+from rescind.api.native.wire import Answered, Cursor, Limit
 from rescind.usecases import history
 from rescind.usecases.history import ChangeView
 
 
-class Change(BaseModel):
+class Change(Answered):
     """One change. `body` is the text whose SHA-256, after the previous digest, was hashed into `digest`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     revision: int
     time: int
@@ -30,19 +28,13 @@ class Change(BaseModel):
     digest: str
 
 
-class Changes(BaseModel):
+class Changes(Answered):
     """Part of the log, oldest first. `next` and `previous` are cursors, empty at either end."""
-
-    model_config = ConfigDict(extra="forbid")
 
     changes: list[Change]
     total: int
     next: str
     previous: str
-
-
-Limit = Annotated[int, Query(ge=1, description="At most 500; a larger number means 500.")]
-Cursor = Annotated[str, Query(description="Where to go on: `next` or `previous` of the last part.")]
 
 
 def list_changes(exchange: Here, limit: Limit = 100, cursor: Cursor = "") -> Response:

@@ -2,17 +2,43 @@
 
 from rescind.api.door import Door
 from rescind.api.exchange import Operation
-from rescind.api.native import changes
+from rescind.api.native import changes, invitations, keys, organizations
 from rescind.api.native.manners import MANNERS
-from rescind.usecases import history
-from rescind.usecases.requirements import Acting, needs
+from rescind.usecases import dormant, history
+from rescind.usecases import groups as group_cases
+from rescind.usecases import invitations as invitation_cases
+from rescind.usecases import keys as key_cases
+from rescind.usecases import organizations as organization_cases
+from rescind.usecases.requirements import Acting, Requirement, needs, needs_credential, needs_link, needs_root
 
-_READ_LOG = needs("iam.change.List", on="organization", acting=Acting.HERE)
+
+def _here(action: str) -> Requirement:
+    return needs(action, on="organization", acting=Acting.HERE)
+
+
+_SELF = needs_credential(on="user")
+_MEMBER = needs_credential(on="organization", acting=Acting.PERSON)
+_GUEST = needs_link()
 
 # fmt: off
 OPERATIONS = (
-    Operation(0, "GET", "/v1/changes", history.page, _READ_LOG, changes.list_changes, 200, changes.Changes),
-    Operation(0, "GET", "/v1/changes/{revision}", history.get, _READ_LOG, changes.get_change, 200, changes.Change),
+    Operation(0, "GET", "/v1/changes", history.page, _here("iam.change.List"), changes.list_changes, 200, changes.Changes),
+    Operation(0, "GET", "/v1/changes/{revision}", history.get, _here("iam.change.List"), changes.get_change, 200, changes.Change),
+
+    Operation(0, "GET", "/v1/memberships", organization_cases.memberships, _SELF, organizations.list_memberships, 200, organizations.Memberships),
+    Operation(0, "DELETE", "/v1/memberships/{organization_id}", organization_cases.leave, _MEMBER, organizations.leave_organization, 204),
+    Operation(0, "POST", "/v1/organizations/{organization_id}/transfer", organization_cases.transfer, needs_root(on="organization", acting=Acting.PERSON), organizations.transfer_organization, 204),
+    Operation(0, "POST", "/v1/apikeys", key_cases.create_own, _MEMBER, keys.create_key, 201, keys.Key),
+
+    Operation(0, "POST", "/v1/groups/{group_id}/restore", group_cases.restore, needs("iam.group.Restore", on="group"), organizations.restore_group, 200, organizations.Group),
+    Operation(0, "GET", "/v1/dormant-edges", dormant.page, _here("iam.access.Read"), organizations.list_dormant_edges, 200, organizations.DormantEdges),
+    Operation(0, "DELETE", "/v1/dormant-edges/{holder_id}/{thing_id}", dormant.end, _here("iam.revocation.Apply"), organizations.end_dormant_edge, 204),
+
+    # The first three are for whoever has the link, the last for who may invite.
+    Operation(0, "GET", "/v1/invitations/{token}", invitation_cases.see, _GUEST, invitations.see_invitation, 200, invitations.Invitation),
+    Operation(0, "POST", "/v1/invitations/{token}/accept", invitation_cases.accept, _GUEST, invitations.accept_invitation, 200, invitations.Accepted),
+    Operation(0, "POST", "/v1/invitations/{token}/decline", invitation_cases.decline, _GUEST, invitations.decline_invitation, 204),
+    Operation(0, "DELETE", "/v1/invitations/{invitation_id}", invitation_cases.withdraw, needs("iam.invitation.Delete", on="invitation"), invitations.withdraw_invitation, 204),
 )
 # fmt: on
 

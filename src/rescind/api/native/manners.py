@@ -6,12 +6,22 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from rescind.api.door import Manners
-from rescind.model.errors import Forbidden, Gone, Invalid, NotFound, Refusal, Unauthenticated, Unavailable
+from rescind.model.errors import (
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+    UnknownAddress,
+)
 
 _MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[Refusal], int] = {
     Invalid: 400,
     Unauthenticated: 401,
+    UnknownAddress: 401,
     Forbidden: 403,
     NotFound: 404,
     Gone: 410,

@@ -2,14 +2,30 @@
 
 from rescind.api.door import Door
 from rescind.api.exchange import Operation
-from rescind.api.vultr import groups, keys, organizations, policies, roles, users, wire
+from rescind.api.vultr import (
+    allow_lists,
+    groups,
+    invitations,
+    keys,
+    organizations,
+    policies,
+    roles,
+    sessions,
+    trusts,
+    users,
+    wire,
+)
 from rescind.api.vultr.manners import MANNERS
 from rescind.usecases import access
+from rescind.usecases import allow_lists as allow_list_cases
 from rescind.usecases import groups as group_cases
+from rescind.usecases import invitations as invitation_cases
 from rescind.usecases import keys as key_cases
 from rescind.usecases import organizations as organization_cases
 from rescind.usecases import policies as policy_cases
 from rescind.usecases import roles as role_cases
+from rescind.usecases import sessions as session_cases
+from rescind.usecases import trusts as trust_cases
 from rescind.usecases import users as user_cases
 from rescind.usecases.requirements import Acting, Requirement, needs, needs_credential
 
@@ -34,6 +50,18 @@ def _policy(action: str) -> Requirement:
     return needs(f"iam.policy.{action}", on="policy")
 
 
+def _invitation(action: str) -> Requirement:
+    return needs(f"iam.invitation.{action}", on="invitation")
+
+
+def _trust(action: str) -> Requirement:
+    return needs(f"iam.roletrust.{action}", on="roletrust")
+
+
+def _session(action: str) -> Requirement:
+    return needs(f"iam.assumedrole.{action}", on="session", acting=Acting.SESSION)
+
+
 _SELF = needs_credential(on="user")
 
 # fmt: off
@@ -49,6 +77,11 @@ OPERATIONS = (
     Operation(9, "PUT", "/v2/organizations/{organization_id}/user/{user_id}/unsuspend", organization_cases.unsuspend_user, _organization("UnsuspendUser"), organizations.unsuspend_organization_user, 204),
     Operation(10, "GET", "/v2/organizations/{organization_id}/suspended-users", organization_cases.page_suspended, _organization("ListSuspendedUsers"), organizations.list_suspended_users, 200, wire.SuspendedUsers),
 
+    Operation(15, "GET", "/v2/invitation", invitation_cases.page, _invitation("List"), invitations.list_invitations, 200, wire.Invitations),
+    Operation(16, "POST", "/v2/invitation", invitation_cases.create, _invitation("Create"), invitations.create_invitation, 201, wire.InvitationBoth),
+    Operation(17, "GET", "/v2/invitation/{invitation_id}", invitation_cases.get, _invitation("Read"), invitations.get_invitation, 200, wire.InvitationBoth),
+    Operation(18, "POST", "/v2/invitation/{invitation_id}/resend", invitation_cases.resend, _invitation("Resend"), invitations.resend_invitation, 200, wire.InvitationBoth),
+
     Operation(19, "GET", "/v2/users", user_cases.page, _user("account.user.List"), users.list_users, 200, wire.Users),
     Operation(20, "POST", "/v2/users", user_cases.create, _user("account.user.Create"), users.create_user, 201, wire.UserMadeWrapped),
     # `me` before the id.
@@ -58,6 +91,10 @@ OPERATIONS = (
     Operation(21, "GET", "/v2/users/{user_id}", user_cases.get, _user("account.user.Read", own=True), users.get_user, 200, wire.UserWrapped),
     Operation(22, "PATCH", "/v2/users/{user_id}", user_cases.update, _user("account.user.Update", own=True), users.update_user, 202, wire.UserWrapped),
     Operation(23, "DELETE", "/v2/users/{user_id}", user_cases.delete, _user("account.user.Delete"), users.delete_user, 204),
+    Operation(24, "GET", "/v2/users/{user_id}/ip-whitelist", allow_list_cases.entries, _user("account.user.Read"), allow_lists.list_allow_list, 200, wire.AllowList),
+    Operation(25, "GET", "/v2/users/{user_id}/ip-whitelist/entry", allow_list_cases.entry, _user("account.user.Read"), allow_lists.get_allow_list_entry, 200, wire.AllowListEntryWrapped),
+    Operation(26, "POST", "/v2/users/{user_id}/ip-whitelist", allow_list_cases.add, _user("account.user.Update"), allow_lists.add_allow_list_entry, 204),
+    Operation(27, "DELETE", "/v2/users/{user_id}/ip-whitelist", allow_list_cases.remove, _user("account.user.Update"), allow_lists.remove_allow_list_entry, 204),
     Operation(28, "GET", "/v2/users/{user_id}/apikeys", key_cases.of_user, _user("account.user.List"), keys.list_user_keys, 200, wire.Keys),
     Operation(29, "POST", "/v2/users/{user_id}/apikeys", key_cases.create_for_user, _user("account.user.Create"), keys.create_user_key, 202, wire.KeyWrapped),
     Operation(30, "GET", "/v2/users/{user_id}/apikeys/{key_id}", key_cases.get_of_user, _user("account.user.Read"), keys.get_user_key, 200, wire.KeyWrapped),
@@ -69,6 +106,8 @@ OPERATIONS = (
     Operation(39, "POST", "/v2/apikeys", key_cases.create_own, _SELF, keys.create_own_key, 202, wire.KeyWrapped),
     Operation(40, "GET", "/v2/apikeys/{key_id}", key_cases.get_own, _SELF, keys.get_own_key, 200, wire.KeyWrapped),
     Operation(41, "DELETE", "/v2/apikeys/{key_id}", key_cases.delete_own, _SELF, keys.delete_own_key, 204),
+
+    Operation(42, "GET", "/v2/account", user_cases.account, needs("account.billing.Read", on="account"), users.get_account, 200, wire.AccountWrapped),
 
     Operation(43, "GET", "/v2/groups", group_cases.page, _group("List"), groups.list_groups, 200, wire.Groups),
     Operation(44, "POST", "/v2/groups", group_cases.create, _group("Create"), groups.create_group, 201, wire.GroupBoth),
@@ -112,6 +151,21 @@ OPERATIONS = (
     Operation(80, "GET", "/v2/policies/{policy_id}/users", policy_cases.page_users, _policy("ListUsers"), policies.list_policy_users, 200, wire.PolicyUsers),
     Operation(81, "POST", "/v2/policies/{policy_id}/users/{user_id}", policy_cases.attach_user, _policy("AttachUser"), policies.attach_policy_user, 201, wire.PolicyUserBoth),
     Operation(82, "DELETE", "/v2/policies/{policy_id}/users/{user_id}", policy_cases.detach_user, _policy("DetachUser"), policies.detach_policy_user, 204),
+
+    Operation(83, "GET", "/v2/role-trusts", trust_cases.page, _trust("List"), trusts.list_trusts, 200, wire.Trusts),
+    Operation(84, "POST", "/v2/role-trusts", trust_cases.create, _trust("Create"), trusts.create_trust, 201, wire.TrustBoth),
+    # These two before the id.
+    Operation(89, "GET", "/v2/role-trusts/by-role/{role_id}", trust_cases.of_role, needs("iam.roletrust.List", on="role"), trusts.list_role_trusts, 200, wire.Trusts),
+    Operation(90, "GET", "/v2/role-trusts/assumable/{user_id}", trust_cases.assumable, _user("iam.roletrust.List", own=True), trusts.list_assumable_roles, 200, wire.AssumableRoles),
+    Operation(85, "GET", "/v2/role-trusts/{trust_id}", trust_cases.get, _trust("Read"), trusts.get_trust, 200, wire.TrustWrapped),
+    Operation(86, "PUT", "/v2/role-trusts/{trust_id}", trust_cases.update, _trust("Update"), trusts.update_trust, 200, wire.TrustBoth),
+    Operation(87, "DELETE", "/v2/role-trusts/{trust_id}", trust_cases.delete, _trust("Delete"), trusts.delete_trust, 204),
+    Operation(88, "PATCH", "/v2/role-trusts/{trust_id}/restore", trust_cases.restore, _trust("Restore"), trusts.restore_trust, 200, wire.TrustWrapped),
+
+    Operation(92, "POST", "/v2/assumed-roles/assume", session_cases.assume, _role("AssumeRole"), sessions.assume_role, 201, wire.SessionBoth),
+    Operation(93, "GET", "/v2/assumed-roles/users/{user_id}/sessions", session_cases.of_user, _user("iam.assumedrole.Read", own=True), sessions.list_user_sessions, 200, wire.Sessions),
+    Operation(94, "GET", "/v2/assumed-roles/{session_id}", session_cases.get, _session("Read"), sessions.get_session, 200, wire.SessionBoth),
+    Operation(95, "DELETE", "/v2/assumed-roles/{session_id}", session_cases.end, _session("Delete"), sessions.end_session, 204),
 )
 # fmt: on
 

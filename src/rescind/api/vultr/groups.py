@@ -20,8 +20,9 @@ def create_group(exchange: Here, body: wire.GroupNew) -> Response:
     return exchange.reply(say.group_both(exchange.look(groups.get, made)))
 
 
-def get_group(exchange: Here, group_id: str) -> Response:
-    return exchange.reply(wire.GroupWrapped(group=say.group(exchange.read(groups.get, group_id))))
+def get_group(exchange: Here, group_id: str, *, show_last_activity: bool = False) -> Response:
+    found = exchange.read(groups.get, group_id, with_last_use=show_last_activity)
+    return exchange.reply(wire.GroupWrapped(group=say.group(found, used_at=found.used_at)))
 
 
 def update_group(exchange: Here, group_id: str, body: wire.GroupEdit) -> Response:

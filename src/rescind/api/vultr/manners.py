@@ -8,13 +8,25 @@ from fastapi import Query, Response
 from rescind.api.door import Manners
 from rescind.api.exchange import Exchange
 from rescind.api.vultr import wire
-from rescind.model.errors import Forbidden, Gone, Invalid, NotFound, Refusal, Unauthenticated, Unavailable
+from rescind.model.errors import (
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+    UnknownAddress,
+)
 from rescind.model.objects import ObjectKind
 from rescind.store.contract import Page
+from rescind.usecases.allow_lists import ENTRY
+from rescind.usecases.trusts import ISSUER
 
 _STATUS: dict[type[Refusal], int] = {
     Invalid: 400,
     Unauthenticated: 401,
+    UnknownAddress: 401,
     Forbidden: 403,
     NotFound: 404,
     Gone: 410,
@@ -29,6 +41,11 @@ NOT_FOUND = {
     ObjectKind.ROLE.label: "Role not found",
     ObjectKind.POLICY.label: "Policy not found",
     ObjectKind.API_KEY.label: "Invalid API key ID",
+    ObjectKind.ROLE_TRUST.label: "Role trust not found",
+    ObjectKind.SESSION.label: "Assumed Role Not Found",
+    ObjectKind.INVITATION.label: "Invite not found",
+    ENTRY: "Invalid IP allow-list entry",
+    ISSUER: "Issuer Not Found",
 }
 
 PerPage = Annotated[int, Query(ge=1, description="At most 500; a larger number means 500.")]
@@ -62,7 +79,10 @@ def _refusal(refusal: Refusal) -> Response:
     if isinstance(refusal, NotFound):
         return _plain(404, NOT_FOUND.get(refusal.what, "Not found"))
     if isinstance(refusal, Unauthenticated):
-        response = _plain(401, "Invalid API token.")
+        text = "Invalid API token."
+        if isinstance(refusal, UnknownAddress):
+            text = f"Unauthorized IP address: {refusal.address}"
+        response = _plain(401, text)
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
     response = _plain(_STATUS[type(refusal)], refusal.message)

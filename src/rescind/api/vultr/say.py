@@ -7,15 +7,24 @@ from rescind.api.vultr import wire
 from rescind.api.vultr.manners import date
 from rescind.model.objects import Object
 from rescind.usecases.access import Held, Holding
+from rescind.usecases.allow_lists import Entry
 from rescind.usecases.groups import GroupView
+from rescind.usecases.invitations import InvitationStatus, InvitationView
 from rescind.usecases.keys import KeyView, NewKey
 from rescind.usecases.organizations import OrganizationView
 from rescind.usecases.policies import PolicyView
 from rescind.usecases.relations import Relation
 from rescind.usecases.roles import RoleView
+from rescind.usecases.sessions import SessionView
+from rescind.usecases.trusts import TrustView
 from rescind.usecases.users import UserView
 
 _MASK = "*" * 12
+_STATUS_FULL = {
+    InvitationStatus.PENDING: "Waiting for an answer",
+    InvitationStatus.ACCEPTED: "Accepted by the invited person",
+    InvitationStatus.DECLINED: "Declined by the invited person",
+}
 
 
 def organization(found: OrganizationView) -> wire.Organization:
@@ -47,7 +56,7 @@ def user(found: UserView) -> wire.User:
         service_user=found.is_service,
         status=found.suspended_at is None,
         acls=list(found.acls),
-        last_activity="",
+        last_activity=date(found.used_at),
     )
 
 
@@ -109,8 +118,8 @@ def key_made(found: KeyView, made: NewKey) -> wire.KeyWrapped:
     return wire.KeyWrapped(api_key=_key(found, made.secret))
 
 
-def group(found: GroupView, assigned_at: int | None = None) -> wire.Group:
-    """A group with the first of its members, and since when somebody is in it."""
+def group(found: GroupView, assigned_at: int | None = None, used_at: int | None = None) -> wire.Group:
+    """A group with the first of its members, since when somebody is in it, and when a member last used the API."""
     return wire.Group(
         id=found.group.id,
         display_name=found.name,
@@ -120,7 +129,7 @@ def group(found: GroupView, assigned_at: int | None = None) -> wire.Group:
         status="active",
         date_created=date(found.group.created_at),
         date_updated=date(found.updated_at),
-        last_activity="",
+        last_activity=date(used_at),
         assigned_date=date(assigned_at),
     )
 
@@ -235,6 +244,126 @@ def policy_user(found: Relation[UserView, PolicyView]) -> wire.PolicyUser:
 def policy_group(found: Relation[GroupView, PolicyView]) -> wire.PolicyGroup:
     """A policy on a group."""
     return wire.PolicyGroup(**_group(found.holder), **_policy(found.thing), **_attached(found))
+
+
+def invitation(found: InvitationView) -> wire.Invitation:
+    """An invitation."""
+    status = found.status.value
+    expired = found.has_expired and found.status is InvitationStatus.PENDING
+    return wire.Invitation(
+        id=found.invitation.id,
+        inviter_name=found.inviter_name,
+        inviter_email=found.inviter_email,
+        email_invited=found.email,
+        email_registered=found.registered,
+        permissions=wire.Invitation.Permissions(api_enabled=found.api_enabled),
+        org_id=found.organization_id,
+        org_name=found.organization_name,
+        status=status.lower(),
+        status_full="Expired: send it again" if expired else _STATUS_FULL[found.status],
+        invite_status=status,
+        date_created=date(found.invitation.created_at),
+        date_responded=date(found.responded_at),
+        expiration_date=date(found.expires_at),
+    )
+
+
+def invitation_both(found: InvitationView) -> wire.InvitationBoth:
+    """The same, bare and wrapped."""
+    bare = invitation(found)
+    return wire.InvitationBoth(**dict(bare), invitation=bare)
+
+
+def allow_list_entry(found: Entry) -> wire.AllowListEntry:
+    """One range of an allow-list."""
+    return wire.AllowListEntry(
+        subnet=str(found.network.network_address),
+        subnet_size=found.network.prefixlen,
+        date_added=date(found.added_at),
+        ip_type=f"v{found.network.version}",
+    )
+
+
+def account(found: UserView) -> wire.AccountWrapped:
+    """The member who asks, as a customer."""
+    return wire.AccountWrapped(
+        account=wire.Account(
+            name=found.name,
+            email=found.email,
+            acls=list(found.acls),
+            balance=0,
+            pending_charges=0,
+            last_payment_date="",
+            last_payment_amount=0,
+        )
+    )
+
+
+def trust(found: TrustView) -> wire.Trust:
+    """A role trust; its terms as they were written."""
+    terms = found.terms
+    return wire.Trust(
+        id=found.trust.id,
+        role_name=found.role_name,
+        role_id=found.role.id,
+        trust_type=terms.trust_type,
+        trusted_user_id=found.user.id,
+        user_display=found.user.name,
+        trusted_group_id=found.group.id,
+        group_display=found.group.name,
+        trusted_oidc_issuer_id="",
+        trusted_oidc_issuer_source=terms.issuer_source,
+        conditions=wire.TrustConditions(
+            time_of_day=wire.TimeOfDay(
+                start=terms.start, end=terms.end, timezone=terms.timezone, days_of_week=list(terms.days)
+            ),
+            ip_address=list(terms.addresses),
+        ),
+        valid_until=terms.valid_until,
+        date_created=date(found.trust.created_at),
+    )
+
+
+def trust_both(found: TrustView) -> wire.TrustBoth:
+    """The same, bare and wrapped."""
+    bare = trust(found)
+    return wire.TrustBoth(**dict(bare), role_trust=bare)
+
+
+def assumable_role(found: TrustView, role: RoleView) -> wire.AssumableRole:
+    """A role that somebody may enter, with the trust by which."""
+    return wire.AssumableRole(
+        **{**dict(trust(found)), "id": role.role.id},
+        name=role.name,
+        description=role.description,
+        role_type=role.role_type,
+        max_session_duration=role.max_session_duration,
+    )
+
+
+def session(found: SessionView, token: str = "") -> wire.Session:
+    """A session, with its token for who has it already."""
+    return wire.Session(
+        id=found.session.id,
+        session_token=token,
+        user_id=found.user.id,
+        oidc_issuer_id="",
+        role_id=found.role.id,
+        session_name=found.name,
+        auth_method=found.auth_method,
+        remaining_duration=found.remaining_seconds,
+        conditions_met=list(found.conditions),
+        source_ip=found.source_ip,
+        expires_at=date(found.expires_at),
+        assumed_at=date(found.session.created_at),
+        s3_credentials={},
+    )
+
+
+def session_both(found: SessionView, token: str) -> wire.SessionBoth:
+    """The same, bare and wrapped."""
+    bare = session(found, token)
+    return wire.SessionBoth(**dict(bare), assumed_role_session=bare)
 
 
 def _names(found: UserView) -> tuple[str, str]:

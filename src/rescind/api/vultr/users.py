@@ -1,4 +1,4 @@
-"""Users and what they have: calls 19 to 23 and 32 to 37."""
+"""Users and what they have: calls 19 to 23, 32 to 37 and 42."""
 
 from fastapi import Response
 
@@ -62,6 +62,10 @@ def delete_user(exchange: Here, user_id: str) -> Response:
     return exchange.reply()
 
 
+def get_account(exchange: Here) -> Response:
+    return exchange.reply(say.account(exchange.read(users.account)))
+
+
 def list_own_groups(exchange: Here) -> Response:
     return _groups(exchange, exchange.read(access.own_groups))
 
@@ -119,5 +123,5 @@ def _verifier(exchange: Exchange, password: str | None) -> str | None:
     """Hash a password, for those alone who may set one: hashing is slow on purpose."""
     if password is None:
         return None
-    exchange.admit()
+    exchange.before(lambda _: None)
     return verifier_of_password(limits.password(password))

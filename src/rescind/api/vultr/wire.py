@@ -105,6 +105,59 @@ class PolicyEdit(Asked):
     policy_document: dict[str, Any] | None = None
 
 
+class InvitationPermissions(Asked):
+    """`api_enabled` is true or false, `"yes"` or `"no"`, 1 or 0: published examples differ."""
+
+    api_enabled: bool | int | str | None = None
+
+
+class InvitationNew(Asked):
+    email_invited: str
+    permissions: InvitationPermissions | None = None
+
+
+class AllowListEntryNew(Asked):
+    subnet: str
+    subnet_size: int
+
+
+class TrustNew(Asked):
+    role_id: str
+    trust_type: str
+    trusted_user_id: str | None = None
+    trusted_group_id: str | None = None
+    trusted_oidc_issuer_id: str | None = None
+    trusted_oidc_issuer_source: str | None = None
+    conditions: dict[str, Any] | None = None
+    valid_until: str | None = None
+
+
+class TrustEdit(Asked):
+    """What is absent stays as it is, members of `conditions` too; null and empty ones are cleared."""
+
+    role_id: str | None = None
+    trust_type: str | None = None
+    trusted_user_id: str | None = None
+    trusted_group_id: str | None = None
+    trusted_oidc_issuer_id: str | None = None
+    trusted_oidc_issuer_source: str | None = None
+    conditions: dict[str, Any] | None = None
+    valid_until: str | None = None
+
+
+class AssumeContext(Asked):
+    ip_address: str | None = None
+
+
+class Assume(Asked):
+    role_id: str
+    session_name: str
+    user_id: str | None = None
+    oidc_issuer_id: str | None = None
+    duration: int | None = None
+    context: AssumeContext | None = None
+
+
 # --- answered -------------------------------------------------------------------------------------------------------
 
 
@@ -488,4 +541,150 @@ class PolicyGroups(Answered):
 class GroupPolicies(Answered):
     policies: GroupPoliciesHeld
     policy_group_relationships: list[PolicyGroup]
+    meta: Meta
+
+
+class Invitation(Answered):
+    class Permissions(Answered):
+        api_enabled: bool
+
+    id: str
+    inviter_name: str
+    inviter_email: str
+    email_invited: str
+    email_registered: str
+    permissions: Permissions
+    org_id: str
+    org_name: str
+    status: str
+    status_full: str
+    invite_status: str
+    date_created: str
+    date_responded: str
+    expiration_date: str
+
+
+class InvitationBoth(Invitation):
+    invitation: Invitation
+
+
+class Invitations(Answered):
+    invites: list[Invitation]
+    invitations: list[Invitation]
+    meta: Meta
+
+
+class AllowListEntry(Answered):
+    subnet: str
+    subnet_size: int
+    date_added: str
+    ip_type: str
+
+
+class AllowListEntryWrapped(Answered):
+    ip_whitelist_entry: AllowListEntry
+
+
+class AllowList(Answered):
+    ip_whitelist: list[AllowListEntry]
+    meta: Meta
+
+
+class Account(Answered):
+    """Billing is not ours: the figures are zero."""
+
+    name: str
+    email: str
+    acls: list[str]
+    balance: int
+    pending_charges: int
+    last_payment_date: str
+    last_payment_amount: int
+
+
+class AccountWrapped(Answered):
+    account: Account
+
+
+class TimeOfDay(Answered):
+    start: int
+    end: int
+    timezone: str
+    days_of_week: list[str]
+
+
+class TrustConditions(Answered):
+    time_of_day: TimeOfDay
+    ip_address: list[str]
+
+
+class Trust(Answered):
+    id: str
+    role_name: str
+    role_id: str
+    trust_type: str
+    trusted_user_id: str
+    user_display: str
+    trusted_group_id: str
+    group_display: str
+    trusted_oidc_issuer_id: str
+    trusted_oidc_issuer_source: str
+    conditions: TrustConditions
+    valid_until: str
+    date_created: str
+
+
+class TrustWrapped(Answered):
+    role_trust: Trust
+
+
+class TrustBoth(Trust):
+    role_trust: Trust
+
+
+class Trusts(Answered):
+    role_trusts: list[Trust]
+    meta: Meta
+
+
+class AssumableRole(Trust):
+    """A role that somebody may enter, with the trust by which: `id` is the role's."""
+
+    name: str
+    description: str
+    role_type: str
+    max_session_duration: int
+
+
+class AssumableRoles(Answered):
+    assumable_roles: list[AssumableRole]
+    roles: list[AssumableRole]
+    meta: Meta
+
+
+class Session(Answered):
+    """`session_token` is there for who brought it or was just given it, and empty for everybody else."""
+
+    id: str
+    session_token: str
+    user_id: str
+    oidc_issuer_id: str
+    role_id: str
+    session_name: str
+    auth_method: str
+    remaining_duration: int
+    conditions_met: list[str]
+    source_ip: str
+    expires_at: str
+    assumed_at: str
+    s3_credentials: dict[str, str]
+
+
+class SessionBoth(Session):
+    assumed_role_session: Session
+
+
+class Sessions(Answered):
+    sessions: list[Session]
+    assumed_role_sessions: list[Session]
     meta: Meta

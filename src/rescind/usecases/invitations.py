@@ -1,0 +1,240 @@
+"""Invitations: a one-time link by which a person joins an organization, where she starts from nothing."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rescind.model.errors import Forbidden, Invalid, NotFound
+from rescind.model.facts import Fact, FactKind, Interval
+from rescind.model.objects import Object, ObjectKind
+from rescind.store.contract import Page, Window
+from rescind.usecases import keys, limits, users
+from rescind.usecases.actor import LINK, verifier_of
+from rescind.usecases.keys import NewKey
+from rescind.usecases.unit import Unit, View
+
+VALID_MICROSECONDS = 3 * 24 * 3600 * 1_000_000
+
+
+class InvitationStatus(StrEnum):
+    """What became of an invitation. One that has expired still waits: it can be sent again."""
+
+    PENDING = "Pending"
+    ACCEPTED = "Accepted"
+    DECLINED = "Declined"
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationView:
+    """An invitation as people see it. Times are in microseconds since 1970; `responded_at` None for no answer yet.
+
+    `registered` is the address of the account that accepted: before that nobody learns whether there is one.
+    """
+
+    invitation: Object
+    organization_id: str
+    organization_name: str
+    inviter_name: str
+    inviter_email: str
+    email: str
+    registered: str
+    api_enabled: bool
+    status: InvitationStatus
+    expires_at: int
+    has_expired: bool
+    responded_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """An invitation, and the token of its one-time link where one was made."""
+
+    id: str
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What a guest sees of her invitation, and whether the address has an account already."""
+
+    invitation: InvitationView
+    has_account: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Who joined what; with API access comes the one sight of a key of her own."""
+
+    user_id: str
+    organization_id: str
+    key: NewKey | None
+
+
+def page(view: View, window: Window) -> Page[InvitationView]:
+    """The organization's invitations, answered ones included."""
+    found = view.reader.page_objects(ObjectKind.INVITATION, (view.organization,), window)
+    return Page(describe(view, found.items), found.total, found.before, found.after)
+
+
+def get(view: View, invitation: str) -> InvitationView:
+    """One invitation."""
+    return describe(view, [view.get(ObjectKind.INVITATION, invitation)])[0]
+
+
+def create(unit: Unit, *, email: str, api_enabled: bool, with_link: bool) -> NewLink:
+    """Invite an address for three days; the link is made where it can be sent, else by the operator's command."""
+    known = unit.reader.find_user(limits.email(email))
+    if known is not None and unit.membership_of(known) is not None:
+        raise Invalid("`email_invited` belongs to a member already")
+    invitation = unit.create(ObjectKind.INVITATION)
+    unit.write_profile(invitation, email=email)
+    _renew(unit, invitation, api_enabled=api_enabled)
+    return NewLink(invitation.id, _new_token(unit, invitation) if with_link else None)
+
+
+def resend(unit: Unit, *, invitation: str, with_link: bool) -> NewLink:
+    """Let an invitation that was not answered be valid for three days from now; a new link ends the older one."""
+    found = unit.get(ObjectKind.INVITATION, invitation)
+    if _answer(unit, found) is not None:
+        raise Invalid("this invitation was answered already")
+    waiting = unit.reader.intervals([found.key], FactKind.INVITATION)[0]
+    _renew(unit, found, api_enabled=_api_enabled(waiting.fact))
+    return NewLink(found.id, _new_token(unit, found) if with_link else None)
+
+
+def withdraw(unit: Unit, *, invitation: str) -> None:
+    """End an invitation: its link is dead at once. Who accepted it stays a member."""
+    unit.end(unit.get(ObjectKind.INVITATION, invitation))
+
+
+def link(unit: Unit, *, invitation: str) -> NewLink:
+    """The operator's way to an invitation's link: a fresh one, valid for three days, which ends the older one."""
+    found = unit.reader.find_object(ObjectKind.INVITATION, invitation)
+    if found is None or not unit.exists(found.owner):
+        raise NotFound(ObjectKind.INVITATION.label)
+    unit.organization = found.owner
+    return resend(unit, invitation=invitation, with_link=True)
+
+
+def pending(view: View) -> list[InvitationView]:
+    """Every invitation of every organization that was not answered."""
+    living = view.reader.living(ObjectKind.INVITATION)
+    described = [
+        described
+        for found in living
+        if view.exists(found.owner)
+        for described in describe(View(view.reader, None, found.owner), [found])
+    ]
+    return [found for found in described if found.status is InvitationStatus.PENDING]
+
+
+def see(view: View) -> Welcome:
+    """What the guest is invited to."""
+    invitation = describe(view, [view.guest.invitation])[0]
+    return Welcome(invitation, view.reader.find_user(invitation.email) is not None)
+
+
+def known_password(view: View) -> str | None:
+    """The verifier of the password of the account that the guest's address has, if it has one."""
+    account = view.reader.find_user(_email(view, view.guest.invitation))
+    if account is None:
+        return None
+    verifier = view.reader.password(account.key)
+    if verifier is None:
+        raise Forbidden("this account has no password to sign in with")
+    return verifier
+
+
+def accept(unit: Unit, *, name: str | None, password_verifier: str | None, proven: str | None) -> Accepted:
+    """Join the organization that invites, as the account of the invited address, or with a new one.
+
+    `password_verifier` is what a new account is to have; `proven` is the verifier that the password given was held
+    against, which must still be the account's.
+    """
+    invitation = unit.guest.invitation
+    email = _email(unit, invitation)
+    user = unit.reader.find_user(email)
+    if user is None:
+        if name is None or password_verifier is None:
+            raise Invalid("`name` and `password` are required for a new account")
+        user = users.register(unit, name=name, email=email, password_verifier=password_verifier)
+    elif proven is None or proven != unit.reader.password(user.key):
+        raise Forbidden("the password is not that of the account with the invited address")
+    elif unit.facts(user.key, FactKind.BLOCK):
+        raise Forbidden("this account is blocked")
+    elif unit.membership_of(user) is not None:
+        raise Invalid("this account is a member already")
+    waiting = unit.reader.intervals([invitation.key], FactKind.INVITATION)[0]
+    api_enabled = _api_enabled(waiting.fact)
+    member = users.join(unit, user, api_enabled=api_enabled)
+    unit.open(Fact(FactKind.ACCEPTANCE, invitation.key, member.membership.key, unit.organization))
+    key = keys.create(unit, member, name="first", personal=True) if api_enabled else None
+    return Accepted(user.id, unit.reader.objects([unit.organization])[unit.organization].id, key)
+
+
+def decline(unit: Unit) -> None:
+    """Turn the invitation down."""
+    unit.open(Fact(FactKind.DECLINE, unit.guest.invitation.key, scope=unit.organization))
+
+
+def describe(view: View, invitations: Sequence[Object]) -> list[InvitationView]:
+    """Invitations of this organization as people see them, in their order."""
+    described = []
+    profiles = view.reader.profiles([view.organization, *(found.key for found in invitations)])
+    organization = view.reader.objects([view.organization])[view.organization]
+    for invitation in invitations:
+        waiting = view.reader.intervals([invitation.key], FactKind.INVITATION)[0].fact
+        answer = _answer(view, invitation)
+        made = view.reader.intervals([invitation.key], FactKind.EXISTENCE)[0].revision_from
+        origins = view.reader.origins({made, *([answer.revision_from] if answer else [])})
+        inviter = view.reader.find_object(ObjectKind.USER, origins[made][1])
+        invited_by = view.reader.profiles([inviter.key])[inviter.key] if inviter else {}
+        status = InvitationStatus.PENDING
+        if answer is not None:
+            accepted = answer.fact.kind is FactKind.ACCEPTANCE
+            status = InvitationStatus.ACCEPTED if accepted else InvitationStatus.DECLINED
+        expires_at = waiting.expires_at or 0
+        email = profiles[invitation.key].get("email", "")
+        described.append(
+            InvitationView(
+                invitation,
+                organization.id,
+                profiles[view.organization].get("name", ""),
+                invited_by.get("name", ""),
+                invited_by.get("email", ""),
+                email,
+                email if status is InvitationStatus.ACCEPTED else "",
+                _api_enabled(waiting),
+                status,
+                expires_at,
+                expires_at <= view.reader.instant,
+                origins[answer.revision_from][0] if answer else None,
+            )
+        )
+    return described
+
+
+def _answer(view: View, invitation: Object) -> Interval | None:
+    return next(iter(view.reader.intervals([invitation.key], FactKind.ACCEPTANCE, FactKind.DECLINE)), None)
+
+
+def _email(view: View, invitation: Object) -> str:
+    return view.reader.profiles([invitation.key])[invitation.key].get("email", "")
+
+
+def _api_enabled(waiting: Fact) -> bool:
+    return bool(json.loads(waiting.value or "")["api_enabled"])
+
+
+def _renew(unit: Unit, invitation: Object, *, api_enabled: bool) -> None:
+    value = json.dumps({"api_enabled": api_enabled}, separators=(",", ":"))
+    expires_at = unit.reader.instant + VALID_MICROSECONDS
+    unit.open(Fact(FactKind.INVITATION, invitation.key, scope=unit.organization, value=value, expires_at=expires_at))
+
+
+def _new_token(unit: Unit, invitation: Object) -> str:
+    token = secrets.token_urlsafe(32)
+    unit.write_credential(invitation, LINK, verifier_of(token))
+    return token

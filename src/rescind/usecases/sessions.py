@@ -1,0 +1,253 @@
+"""Sessions: a role entered through a trust for a while, with a token of its own."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rescind.decision.decide import ASSUME_ROLE, Reason
+from rescind.decision.snapshot import Principal
+from rescind.decision.trusts import conditions_of, unmet
+from rescind.model.errors import Forbidden, Invalid, NotFound
+from rescind.model.facts import Fact, FactKind
+from rescind.model.objects import Object, ObjectKind
+from rescind.model.trusts import IAM, TEMPORARY, Terms, terms_of
+from rescind.usecases import limits
+from rescind.usecases.actor import SESSION, SESSION_PREFIX, Actor, snapshot_of, verifier_of
+from rescind.usecases.unit import Member, Unit, View
+
+SESSIONS_MAX = 1000
+"""Living sessions of one member."""
+
+_BY_CALL = (TEMPORARY, IAM)
+"""The types of trust through which a role is entered by asking for it, in the order in which they are tried."""
+_SWEPT_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as people see it. `conditions` are those of its trust that are tested at every use.
+
+    Times are in microseconds since 1970. The token is not known: what is stored is its hash.
+    """
+
+    session: Object
+    organization_id: str
+    user: Object
+    role: Object
+    name: str
+    auth_method: str
+    source_ip: str
+    conditions: Sequence[str]
+    expires_at: int
+    remaining_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session just opened. `token` exists here and in one reply, and nowhere else."""
+
+    id: str
+    token: str = field(repr=False)
+
+
+def assume(
+    unit: Unit,
+    *,
+    role: str,
+    name: str,
+    organization: str | None = None,
+    user: str | None = None,
+    seconds: int | None = None,
+    source_ip: str | None = None,
+) -> NewSession:
+    """Enter an assumable role for the shorter of `seconds` (an hour if None) and what the role allows.
+
+    It needs a trust that names the user and whose terms are met by the peer's address and by `source_ip`, where the
+    client says one, and it needs `iam.role.AssumeRole`. Root may do it for another member. `organization` is the id of
+    the one that the client means, where it says one.
+    """
+    if unit.actor.is_session:
+        raise Forbidden("a session cannot assume a role")
+    for_another = user is not None and user != unit.actor.user.id
+    if for_another and not unit.actor.is_root:
+        raise Forbidden("only root may assume a role for somebody else")
+    member = unit.member(user or unit.actor.user.id)
+    here = unit.reader.objects([unit.organization])[unit.organization]
+    if organization not in (None, here.id):
+        raise NotFound(ObjectKind.ROLE.label)
+    found = unit.get(ObjectKind.ROLE, role)
+    definition = json.loads(unit.facts(found.key, FactKind.ROLE_DEFINITION)[0].value or "")
+    if definition["role_type"] != "assumable":
+        raise Invalid("this role is not assumable")
+    if seconds is not None and seconds <= 0:
+        raise Invalid("`duration` must be a positive number of seconds")
+    trust = _trust_for(unit, member, found, {unit.actor.address, source_ip or unit.actor.address})
+    if for_another and not replace(unit.actor, user=member.user, snapshot=unit.snapshot(member)).may(
+        ASSUME_ROLE, "role", found.id
+    ):
+        raise Forbidden(f"that member is not permitted: `{ASSUME_ROLE}`")
+    _make_room(unit, member)
+    lasts = min(limits.SESSION_SECONDS_DEFAULT if seconds is None else seconds, definition["max_session_duration"])
+    session = unit.create(
+        ObjectKind.SESSION,
+        thing=member.membership.key,
+        scope=unit.organization,
+        expires_at=unit.reader.instant + lasts * 1_000_000,
+    )
+    unit.open(Fact(FactKind.ASSUMPTION, session.key, found.key, unit.organization, value=found.id))
+    unit.open(Fact(FactKind.SESSION_TRUST, session.key, trust, unit.organization))
+    unit.open(Fact(FactKind.SESSION_KEY, session.key, unit.actor.credential.key, unit.organization))
+    unit.write_profile(
+        session,
+        name=limits.name(name, "session_name"),
+        source_ip=limits.name(source_ip or unit.actor.address or "unknown", "ip_address"),
+        # An API key is all that opens a session so far.
+        auth_method="api_key",
+    )
+    token = SESSION_PREFIX + secrets.token_urlsafe(32)
+    unit.write_credential(session, SESSION, verifier_of(token))
+    return NewSession(session.id, token)
+
+
+def of_user(view: View, *, user: str) -> list[SessionView]:
+    """The living sessions of a member."""
+    return describe(view, _living(view, view.member(user)))
+
+
+def get(view: View, session: str) -> SessionView:
+    """One living session, by its token or id."""
+    return describe(view, [_named(view, session)])[0]
+
+
+def end(unit: Unit, *, session: str) -> None:
+    """End a session: its token is dead at once."""
+    unit.end(_named(unit, session))
+
+
+def find(view: View, name: str) -> Object | None:
+    """The living session of this organization with that token or id."""
+    if name.startswith(SESSION_PREFIX):
+        key = view.reader.find_credential(SESSION, verifier_of(name))
+        found = view.reader.objects([key])[key] if key else None
+    else:
+        found = view.reader.find_object(ObjectKind.SESSION, name)
+    if found is None or found.owner != view.organization or not _alive(view, [found]):
+        return None
+    return found
+
+
+def is_own(view: View, session: Object) -> bool:
+    """Whether the actor is that session, or the user whose session it is."""
+    if view.actor.is_session:
+        return session.key == view.actor.credential.key
+    return view.facts(session.key, FactKind.EXISTENCE)[0].thing == view.actor.snapshot.principal.membership
+
+
+def describe(view: View, sessions: Sequence[Object]) -> list[SessionView]:
+    """Living sessions as people see them, in their order."""
+    profiles = view.reader.profiles([session.key for session in sessions])
+    described = []
+    for session in sessions:
+        existence = view.facts(session.key, FactKind.EXISTENCE)[0]
+        member = view.members(view.reader.objects([existence.thing]).values())[0]
+        assumed = view.facts(session.key, FactKind.ASSUMPTION)[0].thing
+        through = view.facts(session.key, FactKind.SESSION_TRUST)[0].thing
+        profile, expires_at = profiles[session.key], existence.expires_at or 0
+        described.append(
+            SessionView(
+                session,
+                view.reader.objects([session.owner])[session.owner].id,
+                member.user,
+                view.reader.objects([assumed])[assumed],
+                profile.get("name", ""),
+                profile.get("auth_method", ""),
+                profile.get("source_ip", ""),
+                conditions_of(terms_of(view.facts(through, FactKind.TRUST)[0].value or "")),
+                expires_at,
+                (expires_at - view.reader.instant) // 1_000_000,
+            )
+        )
+    return described
+
+
+def _named(view: View, name: str) -> Object:
+    found = find(view, name)
+    if found is None:
+        raise NotFound(ObjectKind.SESSION.label)
+    return found
+
+
+def _living(view: View, member: Member) -> list[Object]:
+    """The living sessions of a member, oldest first."""
+    keys = [interval.fact.holder for interval in view.intervals_on(member.membership.key, FactKind.EXISTENCE)]
+    found = [made for made in view.reader.objects(keys).values() if made.kind is ObjectKind.SESSION]
+    return _alive(view, sorted(found, key=lambda made: made.key))
+
+
+def _alive(view: View, sessions: Sequence[Object]) -> list[Object]:
+    """Those of the sessions whose links all live. Whether they may be used here and now is not asked."""
+    profiles = view.reader.profiles([session.key for session in sessions])
+    alive = []
+    for session in sessions:
+        existence = view.facts(session.key, FactKind.EXISTENCE)
+        members = view.members(view.reader.objects([fact.thing for fact in existence]).values())
+        for member in members:
+            principal = Principal(member.user.key, view.organization, member.membership.key, session.key)
+            acts = Actor(
+                member.user,
+                session,
+                snapshot_of(view.reader, principal),
+                # Whoever looks, the session is judged from where it was opened.
+                profiles[session.key].get("source_ip", ""),
+                is_personal=False,
+                founded=frozenset(),
+            )
+            if acts.state() in (None, Reason.OUTSIDE_TERMS, Reason.SUSPENDED):
+                alive.append(session)
+    return alive
+
+
+def _trust_for(unit: Unit, member: Member, role: Object, addresses: set[str]) -> int:
+    """The trust, by key, through which a member enters a role."""
+    trusts = {
+        interval.fact.holder: terms_of(interval.fact.value or "")
+        for interval in unit.intervals_on(role.key, FactKind.TRUST)
+    }
+    principal = Principal(member.user.key, unit.organization, member.membership.key)
+    world = snapshot_of(unit.reader, principal, *trusts)
+    named = {
+        trust: terms
+        for trust, terms in trusts.items()
+        if world.exists(trust) and world.trusts_member(trust, member.membership.key)
+    }
+    failed: list[str] = []
+    for trust in sorted(named, key=lambda key: (_order(named[key]), key)):
+        terms = named[trust]
+        if terms.trust_type not in _BY_CALL:
+            continue
+        if terms.issuer_source:
+            raise Invalid("this role trust asks for an identity token of the platform, which is not supported here")
+        missed = {name for address in addresses for name in unmet(terms, address, unit.reader.instant)}
+        if not missed:
+            return trust
+        failed += sorted(missed)
+    if failed:
+        raise Forbidden(f"the role trust does not allow it now: {', '.join(dict.fromkeys(failed))}")
+    raise Forbidden("no trust relationship exists between this role and the caller")
+
+
+def _order(terms: Terms) -> int:
+    return _BY_CALL.index(terms.trust_type) if terms.trust_type in _BY_CALL else len(_BY_CALL)
+
+
+def _make_room(unit: Unit, member: Member) -> None:
+    """Close the member's sessions that time has ended: nothing else would, and they would be read for ever."""
+    opened = unit.reader.intervals_on([member.membership.key], FactKind.EXISTENCE)
+    kinds = unit.reader.objects([interval.fact.holder for interval in opened])
+    sessions = [interval for interval in opened if kinds[interval.fact.holder].kind is ObjectKind.SESSION]
+    expired = [interval for interval in sessions if not interval.fact.alive(unit.reader.instant)]
+    if len(sessions) - len(expired) >= SESSIONS_MAX:
+        raise Invalid(f"more than {SESSIONS_MAX} living sessions of one user")
+    for interval in expired[:_SWEPT_MAX]:
+        unit.close_interval(interval)
