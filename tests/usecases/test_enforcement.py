@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,13 +12,17 @@ from starlette.testclient import TestClient
 from rescind.api.exchange import Operation
 from rescind.api.native.face import OPERATIONS as NATIVE
 from rescind.api.vultr.face import OPERATIONS as VULTR
+from rescind.api.vultr.sts import OPERATIONS as STS
 from rescind.app import DOORS, application, build
 from rescind.settings import Settings
 from rescind.usecases.requirements import Acting
-from world import ROOT_KEY, World, allow, root_of_another
+from world import ROOT_KEY, Person, World, allow, root_of_another
 
-ALL = [*VULTR, *NATIVE]
+ALL = [*STS, *VULTR, *NATIVE]
+BY_CREDENTIAL = [operation for operation in ALL if operation.requires.acting is not Acting.GUEST]
+BY_LINK = [operation for operation in ALL if operation.requires.acting is Acting.GUEST]
 ENFORCED = [operation for operation in ALL if operation.requires.any_of]
+ROOT_ALONE = [operation for operation in ALL if operation.requires.root]
 TARGETED = [operation for operation in ENFORCED if "{" in operation.path and "{revision}" not in operation.path]
 BODIES: dict[str, Any] = {
     "create_organization": {"name": "n"},
@@ -30,7 +35,23 @@ BODIES: dict[str, Any] = {
     "update_group": {"display_name": "n"},
     "update_role": {"name": "n"},
     "update_policy": {"name": "n", "policy_document": allow("disk.Read")},
+    "create_invitation": {"email_invited": "guest@example.org"},
+    "add_allow_list_entry": {"subnet": "203.0.113.0", "subnet_size": 24},
+    "remove_allow_list_entry": {"subnet": "0.0.0.0", "subnet_size": 0},
+    "create_trust": {
+        "role_id": "{assumable_id}",
+        "trust_type": "TemporaryAssumption",
+        "trusted_user_id": "{user_id}",
+    },
+    "update_trust": {"conditions": {"ip_address": ["203.0.113.0/24"]}},
+    "assume_role": {"role_id": "{entered_id}", "session_name": "n"},
+    "transfer_organization": {"user": "{user_id}"},
+    "create_key": {"organization": "{organization_id}", "name": "n"},
+    "accept_invitation": {"name": "n", "password": "correct horse"},
+    "add_group_member": {"user_id": "{user_id}"},
+    "attach_named_role_policy": {"policy_id": "{policy_id}"},
 }
+QUERIES = {"get_allow_list_entry": "?subnet=0.0.0.0&subnet_size=0"}
 
 
 @dataclass
@@ -44,22 +65,46 @@ class Scene:
     ids: dict[str, str]
 
     def path(self, operation: Operation) -> str:
-        return re.sub(r"\{(\w+)\}", lambda found: self.ids[found[1]], operation.path)
+        path = re.sub(r"\{(\w+)\}", lambda found: self.ids[found[1]], operation.path)
+        return path + QUERIES.get(operation.handler.__name__, "")
 
-    def body(self, operation: Operation) -> Any:
-        name = operation.handler.__name__
-        if name == "add_group_member":
-            return {"user_id": self.ids["user_id"]}
-        if name == "attach_named_role_policy":
-            return {"policy_id": self.ids["policy_id"]}
-        return BODIES.get(name)
+    def sent(self, operation: Operation) -> dict[str, Any]:
+        if operation in STS:
+            form = {"Action": "AssumeRole", "RoleArn": self.ids["entered_id"], "RoleSessionName": "n"}
+            return {"content": urlencode(form)}
+        body = BODIES.get(operation.handler.__name__)
+        if body is None:
+            return {}
+        return {
+            "json": {
+                name: value.format_map(self.ids) if isinstance(value, str) else value for name, value in body.items()
+            }
+        }
 
     def call(self, world: World, operation: Operation) -> Any:
-        return world.call(operation.method, self.path(operation), self.body(operation))
+        return world.call(operation.method, self.path(operation), **self.sent(operation))
 
     @property
     def revision(self) -> int:
         return int(self.root.call("GET", "/v2/users/me/groups").headers["Rescind-Revision"])
+
+
+def trust(role: str, person: Person) -> dict[str, str]:
+    return {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": person.id}
+
+
+def make_session(root: World, person: Person) -> dict[str, str]:
+    """A role that a member has entered, the trust by which, the session, and a role that nobody may enter yet."""
+    role = root.role(role_type="assumable")
+    trust_id = root.post("/v2/role-trusts", trust(role, person))["id"]
+    root.attach_policy(root.policy(allow("iam.role.AssumeRole")), user=person.id)
+    session = root.as_(person.key).post("/v2/assumed-roles/assume", {"role_id": role, "session_name": "n"})
+    return {
+        "entered_id": role,
+        "trust_id": trust_id,
+        "session_id": session["id"],
+        "assumable_id": root.role(role_type="assumable"),
+    }
 
 
 def make_scene(database: str) -> Iterator[Scene]:
@@ -76,7 +121,15 @@ def make_scene(database: str) -> Iterator[Scene]:
             "policy_id": root.policy(allow("disk.Read")),
             "key_id": root.post(f"/v2/users/{target.id}/apikeys", {"name": "n"})["api_key"]["id"],
             "revision": "1",
+            "invitation_id": root.post("/v2/invitation", {"email_invited": "invited@example.org"})["id"],
+            "token": "unknown",
         }
+        ids |= make_session(root, root.person())
+        # Who may do nothing is trusted all the same: what she lacks is the right.
+        root.post("/v2/role-trusts", trust(ids["entered_id"], nobody))
+        ids |= {"holder_id": target.id, "thing_id": root.role()}
+        root.attach_role(ids["thing_id"], user=target.id)
+        root.delete(f"/v2/roles/{ids['thing_id']}")
         yield Scene(root, root.as_(nobody.key), nobody.id, root.as_(root_of_another(node)), ids)
 
 
@@ -92,7 +145,9 @@ def stage(make_database: Callable[[str], str]) -> Iterator[Scene]:
     yield from make_scene(make_database("sqlite"))
 
 
-@pytest.mark.parametrize("operation", ENFORCED, ids=[operation.name for operation in ENFORCED])
+@pytest.mark.parametrize(
+    "operation", [*ENFORCED, *ROOT_ALONE], ids=[operation.name for operation in [*ENFORCED, *ROOT_ALONE]]
+)
 def test_a_member_without_the_right_is_refused(stage: Scene, operation: Operation) -> None:
     """403, no revision spent, and the refusal says nothing of whether the object exists."""
     before = stage.revision
@@ -120,7 +175,8 @@ def test_a_stranger_finds_nothing(stage: Scene, operation: Operation) -> None:
 def test_the_right_on_the_target_suffices(scene: Scene, operation: Operation) -> None:
     """With exactly the action that the table names, on exactly the target, the call succeeds."""
     target = re.search(r"\{(\w+)_id\}", operation.path)
-    resource = f"{operation.requires.on}:{scene.ids[f'{target[1]}_id'] if target else '*'}"
+    named = target is not None and operation.requires.acting is not Acting.HERE
+    resource = f"{operation.requires.on}:{scene.ids[f'{target[1]}_id'] if target and named else '*'}"
     # `disk.Read` is what the calls of this test grant: nobody grants what he does not hold.
     for granted in (allow(*operation.requires.any_of[0], on=resource), allow("disk.Read")):
         scene.root.attach_policy(scene.root.policy(granted), user=scene.nobody_id)
@@ -130,14 +186,25 @@ def test_the_right_on_the_target_suffices(scene: Scene, operation: Operation) ->
     assert response.status_code == operation.status, response.text
 
 
-@pytest.mark.parametrize("operation", ALL, ids=[operation.name for operation in ALL])
+@pytest.mark.parametrize("operation", BY_LINK, ids=[operation.name for operation in BY_LINK])
+def test_nobody_without_a_link(stage: Scene, operation: Operation) -> None:
+    """404 for a link that nobody was given, also for root; no revision spent."""
+    before = stage.revision
+
+    response = stage.call(stage.root, operation)
+
+    assert response.status_code == 404, response.text
+    assert stage.revision == before
+
+
+@pytest.mark.parametrize("operation", BY_CREDENTIAL, ids=[operation.name for operation in BY_CREDENTIAL])
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", "Basic cm9vdDpyb290"])
 def test_nobody_without_a_credential(stage: Scene, operation: Operation, authorization: str | None) -> None:
     """401 without a live credential."""
     headers = {} if authorization is None else {"Authorization": authorization}
 
     response = stage.root.client.request(
-        operation.method, stage.path(operation), json=stage.body(operation), headers=headers
+        operation.method, stage.path(operation), headers=headers, **stage.sent(operation)
     )
 
     assert response.status_code == 401, response.text
@@ -146,6 +213,11 @@ def test_nobody_without_a_credential(stage: Scene, operation: Operation, authori
 def test_every_door_is_tested_here() -> None:
     """A new door or a call without requirement is noticed: those without are about oneself alone."""
     assert {operation.name for door in DOORS for operation in door.operations} == {row.name for row in ALL}
-    free = [operation for operation in ALL if not operation.requires.any_of]
-    assert all(re.match(r"/v2/(users/me/|apikeys)", operation.path) for operation in free)
-    assert [row.number for row in VULTR if row.requires.acting is not Acting.KEY] == [1, 3, 4, 5, 6]
+    free = [operation for operation in BY_CREDENTIAL if not operation.requires.any_of and not operation.requires.root]
+    assert all(re.match(r"/v2/(users/me/|apikeys)|/v1/(memberships|apikeys)", operation.path) for operation in free)
+    assert [row.path for row in BY_LINK] == [
+        "/v1/invitations/{token}",
+        "/v1/invitations/{token}/accept",
+        "/v1/invitations/{token}/decline",
+    ]
+    assert [row.number for row in VULTR if row.requires.acting is not Acting.KEY] == [1, 3, 4, 5, 6, 94, 95]

@@ -74,7 +74,7 @@ class Terms:
             match name:
                 case "ip_address":
                     merged = replace(merged, addresses=_addresses(value))
-                case "time_of_day" if value is None:
+                case "time_of_day" if value is None or value == []:
                     merged = replace(merged, start=0, end=0, timezone="", days=())
                 case "time_of_day" if isinstance(value, dict):
                     merged = _with_times(merged, value)

@@ -84,7 +84,7 @@ def policies_of_user(view: View, *, user: str) -> Holding[PolicyView]:
 def roles_of_group(view: View, *, group: str) -> tuple[GroupView, Holding[RoleView]]:
     """A group and the roles attached to it; nothing is inherited by one."""
     found = view.get(ObjectKind.GROUP, group)
-    snapshot = view.snapshot_around(found)
+    snapshot = view.snapshot_around(found.key)
     edges = _edges(snapshot, found.key, FactKind.ROLE_ATTACHMENT)
     held = _roles(view, [_Way(edge.thing, "direct", edge) for edge in edges])
     return groups.describe(view, [found])[0], held
@@ -93,7 +93,7 @@ def roles_of_group(view: View, *, group: str) -> tuple[GroupView, Holding[RoleVi
 def policies_of_group(view: View, *, group: str) -> tuple[GroupView, Holding[PolicyView]]:
     """A group, the policies attached to it, and those in its roles."""
     found = view.get(ObjectKind.GROUP, group)
-    snapshot = view.snapshot_around(found)
+    snapshot = view.snapshot_around(found.key)
     held = _policies(view, (reach.path for reach in snapshot.from_holder(found.key, view.organization)))
     return groups.describe(view, [found])[0], held
 

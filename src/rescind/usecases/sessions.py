@@ -190,9 +190,8 @@ def _alive(view: View, sessions: Sequence[Object]) -> list[Object]:
     profiles = view.reader.profiles([session.key for session in sessions])
     alive = []
     for session in sessions:
-        existence = view.facts(session.key, FactKind.EXISTENCE)
-        members = view.members(view.reader.objects([fact.thing for fact in existence]).values())
-        for member in members:
+        held_by = [fact.thing for fact in view.facts(session.key, FactKind.EXISTENCE) if view.exists(fact.thing)]
+        for member in view.members(view.reader.objects(held_by).values()):
             principal = Principal(member.user.key, view.organization, member.membership.key, session.key)
             acts = Actor(
                 member.user,
@@ -214,8 +213,7 @@ def _trust_for(unit: Unit, member: Member, role: Object, addresses: set[str]) ->
         interval.fact.holder: terms_of(interval.fact.value or "")
         for interval in unit.intervals_on(role.key, FactKind.TRUST)
     }
-    principal = Principal(member.user.key, unit.organization, member.membership.key)
-    world = snapshot_of(unit.reader, principal, *trusts)
+    world = unit.snapshot_around(member.membership.key, *trusts)
     named = {
         trust: terms
         for trust, terms in trusts.items()

@@ -75,13 +75,10 @@ def of_role(view: View, *, role: str) -> list[TrustView]:
 def assumable(view: View, *, user: str) -> list[tuple[TrustView, RoleView]]:
     """The roles that a member may enter by a living trust that names her, each with the first such trust."""
     member = view.member(user)
-    snapshot = view.snapshot(member)
-    parties = [
-        member.membership.key,
-        *(fact.thing for fact in snapshot.held(member.membership.key, FactKind.GROUP_MEMBERSHIP)),
-    ]
+    groups = [fact.thing for fact in view.facts(member.membership.key, FactKind.GROUP_MEMBERSHIP)]
+    parties = [member.membership.key, *groups]
     named = {interval.fact.holder for interval in view.reader.intervals_on(parties, FactKind.TRUSTED_PARTY)}
-    world = replace(view.snapshot_around(member.membership, *named), principal=snapshot.principal)
+    world = view.snapshot_around(member.membership.key, *named)
     first: dict[int, int] = {}
     for trust in sorted(named):
         if world.exists(trust) and world.trusts_member(trust, member.membership.key):

@@ -113,9 +113,9 @@ class View:
         """Everything that bears on that member here."""
         return snapshot_of(self.reader, Principal(member.user.key, self.organization, member.membership.key))
 
-    def snapshot_around(self, found: Object) -> Snapshot:
-        """Everything that an object of this organization leads to, of no principal."""
-        return snapshot_of(self.reader, Principal(PLATFORM, self.organization), found.key)
+    def snapshot_around(self, *keys: int) -> Snapshot:
+        """Everything that objects of this organization lead to, of no principal."""
+        return snapshot_of(self.reader, Principal(PLATFORM, self.organization), *keys)
 
     def is_root(self, membership: Object) -> bool:
         """Whether the membership carries root ownership of its organization."""

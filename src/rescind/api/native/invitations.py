@@ -36,6 +36,7 @@ class Accepted(Answered):
 
 
 def see_invitation(exchange: Here, token: str) -> Response:
+    exchange.target(token)
     welcome = exchange.read(invitations.see)
     found = welcome.invitation
     return exchange.reply(
@@ -51,6 +52,7 @@ def see_invitation(exchange: Here, token: str) -> Response:
 
 
 def accept_invitation(exchange: Here, token: str, body: Accept) -> Response:
+    exchange.target(token)
     proven, new = _password(exchange, body.password)
     joined = exchange.write(invitations.accept, name=body.name, password_verifier=new, proven=proven)
     answer = Accepted(user=joined.user_id, organization=joined.organization_id)
@@ -60,6 +62,7 @@ def accept_invitation(exchange: Here, token: str, body: Accept) -> Response:
 
 
 def decline_invitation(exchange: Here, token: str) -> Response:
+    exchange.target(token)
     exchange.write(invitations.decline)
     return exchange.reply()
 
