@@ -255,6 +255,10 @@ class Asked:
     def page_edges_to(self) -> Any:
         return self._edges(self.reader.page_edges_to, of_holder=False)
 
+    def page_dormant_edges(self) -> Any:
+        listed = [self.reader.page_dormant_edges(organization, ALL) for organization in (1, 2)]
+        return [(page.total, _plain(page.items)) for page in listed]
+
     def change(self) -> Any:
         return [self.reader.change(revision, 1 + revision % 2) for revision in self.REVISIONS]
 
@@ -348,6 +352,20 @@ class Expected:
 
     def page_edges_to(self) -> Any:
         return self._edges(of_holder=False)
+
+    def page_dormant_edges(self) -> Any:
+        kinds = {kind for kind, _, _ in EDGES}
+        answers = []
+        for organization in (1, 2):
+            found = []
+            for held in self.holding:
+                fact, holder = held.fact, self.known[held.fact.holder]
+                is_over = holder.kind is ObjectKind.MEMBERSHIP and holder.key not in self.existing
+                sleeps = not {fact.holder, fact.thing} <= self.existing and not is_over
+                if fact.kind in kinds and fact.alive(self.instant) and holder.owner == organization and sleeps:
+                    found.append((fact, held.since))
+            answers.append((len(found), found))
+        return answers
 
     def change(self) -> Any:
         changes = self._changes()

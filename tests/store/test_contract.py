@@ -226,7 +226,7 @@ def told(request: pytest.FixtureRequest, make_migrated: Callable[[str], str]) ->
 def test_every_method_of_a_reader_that_depends_on_its_revision_is_asked() -> None:
     methods = {name for name in vars(Reader) if not name.startswith("_")}
     asked = {name.removesuffix("_of_kinds").removesuffix("_with_fact") for name in QUESTIONS}
-    of_now = {"profiles", "profile_times", "find_credential", "password"}
+    of_now = {"profiles", "profile_times", "find_credential", "password", "last_uses"}
     assert methods == asked | of_now | {"revision", "instant"}
 
 
@@ -723,6 +723,15 @@ def test_what_lies_before_the_horizon_is_gone_for_a_new_node(store: Database, ot
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_use_is_remembered_without_a_revision_and_a_later_one_counts(store: Database, other: Database) -> None:
+    before = commit(store, Plan([made(1, ObjectKind.ORGANIZATION), made(2, ObjectKind.ORGANIZATION)])).revision
+    store.note_uses({1: 50, 2: 60})
+    other.note_uses({1: 40, 2: 70})
+    with other.reading(before, 100) as reader:
+        assert reader.last_uses([1, 2, 3]) == {1: 50, 2: 70}
+    assert store.head().revision == before
 
 
 def test_a_revision_is_spent_only_by_a_commit(store: Database, other: Database) -> None:

@@ -102,7 +102,9 @@ def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
 
 
 def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
-    statuses = [400, 401, 403, 503] + ([404] if "{" in operation.path else [])
+    # Bodies name things too.
+    names_things = "{" in operation.path or operation.method == "POST"
+    statuses = [400, 401, 403, 503] + ([404] if names_things else [])
     responses: dict[int | str, dict[str, Any]] = {
         status: {
             "content": {manners.media_type: {"schema": _ref(manners.errors)}},

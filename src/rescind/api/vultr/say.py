@@ -356,7 +356,7 @@ def session(found: SessionView, token: str = "") -> wire.Session:
         source_ip=found.source_ip,
         expires_at=date(found.expires_at),
         assumed_at=date(found.session.created_at),
-        s3_credentials={},
+        s3_credentials=wire.NoCredentials(),
     )
 
 

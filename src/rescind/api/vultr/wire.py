@@ -662,6 +662,10 @@ class AssumableRoles(Answered):
     meta: Meta
 
 
+class NoCredentials(Answered):
+    """An object without members: there is no object storage here."""
+
+
 class Session(Answered):
     """`session_token` is there for who brought it or was just given it, and empty for everybody else."""
 
@@ -677,7 +681,7 @@ class Session(Answered):
     source_ip: str
     expires_at: str
     assumed_at: str
-    s3_credentials: dict[str, str]
+    s3_credentials: NoCredentials
 
 
 class SessionBoth(Session):
