@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 
+from api.vultr.decoders import STS, check_answer
 from rescind.app import Node
 from rescind.model.objects import ObjectKind
 from rescind.usecases import keys, organizations, platform, users
@@ -80,7 +81,10 @@ def personal_key(node: Node, organization: str, user: str) -> str:
 
 
 class World:
-    """A client of one face with one key. Every builder asserts that it succeeded and returns the id."""
+    """A client of one face with one key. Every builder asserts that it succeeded and returns the id.
+
+    Whatever is called, the answer must decode as strictly as its clients decode it.
+    """
 
     def __init__(self, client: httpx2.Client, key: str, node: Node | None = None) -> None:
         self.client = client
@@ -101,7 +105,11 @@ class World:
         }
         if body is not None:
             options["json"] = body
-        return self.client.request(method, path, headers=headers, **options)
+        response = self.client.request(method, path, headers=headers, **options)
+        sent = response.request.url.raw_path.decode().partition("?")[0]
+        if sent.startswith("/v2/") and sent not in (STS, "/v2/openapi.json"):
+            check_answer(method, sent, response.status_code, response.content)
+        return response
 
     def get(self, path: str, **query: Any) -> Any:
         """The answer of a call that must succeed."""

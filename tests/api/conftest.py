@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from world import ROOT_KEY, World, allow
 
 UNKNOWN_ID = "0190a0b0-0000-7000-8000-00000000dead"
 MANAGED_POLICY = "00000000-0000-4000-a000-000000000001"
+LONGEST_SESSION = 43_200
 
 
 @dataclass(frozen=True)
 class Ids:
-    """One object of each kind."""
+    """One object of each kind. `assumable` is a role, and `session` the token of a session of it."""
 
     organization: str
     user: str
@@ -28,6 +30,10 @@ class Ids:
     group: str
     role: str
     policy: str
+    invitation: str
+    assumable: str
+    trust: str
+    session: str
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,9 @@ class Town:
     """A node in which everything exists, spoken to as root.
 
     Of `ids`, user, role and policy are attached to each other and to the group, and every list that they lead to
-    has at least three elements. Of `bare`, nothing is attached to anything. `foreign` are those of an organization
-    of which root is no member. `desert` is the root of an organization in which there is nothing else.
+    has at least three elements; the session is the user's. Of `bare`, nothing is attached to anything, except that
+    root may assume the role, and did; she may assume that of `ids` too. `foreign` are those of an organization of
+    which root is no member. `desert` is the root of an organization in which there is nothing else.
     """
 
     world: World
@@ -59,6 +66,28 @@ class Town:
     def log(self) -> tuple[int, int]:
         """What no refused call may change: the newest revision, and how many changes the organization has."""
         return self.revision(), int(self.world.get("/v1/changes", per_page=1)["total"])
+
+
+@contextmanager
+def nothing_written(world: World) -> Iterator[None]:
+    """No revision comes out of what is done inside."""
+    before = world.call("GET", "/v2/roles").headers["Rescind-Revision"]
+    yield
+    assert world.call("GET", "/v2/roles").headers["Rescind-Revision"] == before
+
+
+@pytest.fixture
+def from_address() -> Iterator[Callable[[World, str], World]]:
+    """Speak to the same node with the same key from another address."""
+    with ExitStack() as clients:
+
+        def speak(world: World, address: str) -> World:
+            assert world.node is not None
+            app = application(world.node)
+            client = TestClient(app, raise_server_exceptions=False, client=(address, 50_000))
+            return World(clients.enter_context(client), world.key, world.node)
+
+        yield speak
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +130,8 @@ def _copied(template: Town, folder: Path) -> Iterator[Town]:
 def _founded(node: Node, world: World) -> Town:
     organization = world.organization()
     root = world.get("/v2/users")["users"][0]["id"]
-    ids = _filled(world, organization)
+    ids = _filled(world, organization, root)
+    assumable = _assumable(world, "bare assumable")
     bare = Ids(
         organization,
         world.post("/v2/users", {"email": "bare@example.org", "name": "Bare", "service_user": True})["user"]["id"],
@@ -109,6 +139,10 @@ def _founded(node: Node, world: World) -> Town:
         world.group(name="bare"),
         world.role(name="bare"),
         world.policy(allow("x.y.Z"), name="bare"),
+        _invited(world, "nobody"),
+        assumable,
+        _trusted(world, assumable, root),
+        _assumed(world, assumable),
     )
     world.delete(f"/v2/users/{bare.user}/apikeys/{world.get(f'/v2/users/{bare.user}/apikeys')['api_keys'][0]['id']}")
 
@@ -125,7 +159,7 @@ def _founded(node: Node, world: World) -> Town:
         elsewhere=elsewhere,
         ids=ids,
         bare=bare,
-        foreign=_filled(elsewhere, foreign),
+        foreign=_filled(elsewhere, foreign, founder.id),
         managed_policy=next(
             found["id"] for found in world.get("/v2/policies")["policies"] if found["is_system_policy"]
         ),
@@ -133,12 +167,12 @@ def _founded(node: Node, world: World) -> Town:
     )
 
 
-def _filled(world: World, organization: str) -> Ids:
+def _filled(world: World, organization: str, root: str) -> Ids:
     people = [world.person(), world.person(service=True), world.person(service=True)]
     policies = [world.policy(allow("compute.instance.Read"), name=f"policy {number}") for number in range(3)]
     role = world.role(*policies, name="role 0")
     world.role(name="role 1")
-    world.role(name="role 2", role_type="assumable")
+    assumable = [_assumable(world, f"assumable {number}") for number in range(3)]
     groups = [world.group(*people, name=f"group {number}") for number in range(3)]
     for person in people:
         world.attach_role(role, user=person.id)
@@ -150,7 +184,45 @@ def _filled(world: World, organization: str) -> Ids:
         suspended = world.person(service=True)
         world.call("PUT", f"/v2/organizations/{organization}/user/{suspended.id}/suspend")
     key = world.get(f"/v2/users/{people[0].id}/apikeys")["api_keys"][0]["id"]
-    return Ids(organization, people[0].id, key, groups[0], role, policies[0])
+    invitations = [_invited(world, f"{organization}.{number}") for number in range(3)]
+    trusts = [_trusted(world, assumable[0], person.id) for person in people]
+    for another in assumable[1:]:
+        _trusted(world, another, people[0].id)
+    _trusted(world, assumable[0], root)
+    world.attach_policy(world.policy(allow("iam.role.AssumeRole"), name="may assume"), user=people[0].id)
+    sessions = [_assumed(world.as_(people[0].key), assumable[0]) for _ in range(3)]
+    return Ids(
+        organization,
+        people[0].id,
+        key,
+        groups[0],
+        role,
+        policies[0],
+        invitations[0],
+        assumable[0],
+        trusts[0],
+        sessions[0],
+    )
+
+
+def _assumable(world: World, name: str) -> str:
+    # The longest session there is outlasts every test.
+    asked = {"name": name, "role_type": "assumable", "max_session_duration": LONGEST_SESSION}
+    return str(world.post("/v2/roles", asked)["id"])
+
+
+def _trusted(world: World, role: str, user: str) -> str:
+    asked = {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": user}
+    return str(world.post("/v2/role-trusts", asked)["id"])
+
+
+def _assumed(world: World, role: str) -> str:
+    asked = {"role_id": role, "session_name": "session", "duration": LONGEST_SESSION}
+    return str(world.post("/v2/assumed-roles/assume", asked)["session_token"])
+
+
+def _invited(world: World, name: str) -> str:
+    return str(world.post("/v2/invitation", {"email_invited": f"{name}@example.org"})["id"])
 
 
 def _root_key(node: Node, organization: str, user: str) -> str:

@@ -245,9 +245,8 @@ def test_every_operation_demands_a_credential(standing: Town, operation: Operati
     before = standing.log()
     for authorization in (None, f"Bearer {SECRET}"):
         body = operation.with_body(names)
-        answer = bare(
-            standing.world, operation.method, operation.at(names), authorization, **({"json": body} if body else {})
-        )
+        options = {"params": operation.query, **({"json": body} if body else {})}
+        answer = bare(standing.world, operation.method, operation.at(names), authorization, **options)
         assert answer.status_code == 401
         assert answer.json() == UNAUTHENTICATED
     assert standing.log() == before

@@ -15,7 +15,9 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from rescind.api.mail import Mail
 from rescind.app import Node, application
+from rescind.engine.activity import Activity
 from rescind.engine.freshness import Freshness
 from rescind.model.errors import Unavailable
 from rescind.store.contract import SCHEMA_VERSION, Head
@@ -63,7 +65,7 @@ def freshness(store: Watched) -> Freshness:
 @pytest.fixture
 def watched(store: Watched, freshness: Freshness) -> Iterator[World]:
     """A node on that store."""
-    node = Node(store, freshness, Service(store, freshness))
+    node = Node(store, freshness, Service(store, freshness), Activity(store), Mail(""))
     with TestClient(application(node), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY)
 
@@ -179,7 +181,7 @@ def test_what_time_ended_stays_ended_and_changes_stay_in_order_when_the_database
     )
     store = Database(engine)
     freshness = Freshness(store)
-    node = Node(store, freshness, Service(store, freshness))
+    node = Node(store, freshness, Service(store, freshness), Activity(store), Mail(""))
     with TestClient(application(node), raise_server_exceptions=False) as client:
         world = World(client, ROOT_KEY)
         person = world.person()

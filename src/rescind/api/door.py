@@ -21,6 +21,7 @@ from rescind.api.exchange import Operation
 from rescind.api.mail import Mail
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.model.errors import Invalid, Refusal
+from rescind.usecases.requirements import Acting
 from rescind.usecases.service import Service
 
 METHOD_NOT_ALLOWED = 405
@@ -102,9 +103,7 @@ def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
 
 
 def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
-    # Bodies name things too.
-    names_things = "{" in operation.path or operation.method == "POST"
-    statuses = [400, 401, 403, 503] + ([404] if names_things else [])
+    statuses = [400, 401, 403, 503] + ([404] if "{" in operation.path or operation.body_names else [])
     responses: dict[int | str, dict[str, Any]] = {
         status: {
             "content": {manners.media_type: {"schema": _ref(manners.errors)}},
@@ -146,6 +145,10 @@ def _document(app: FastAPI, door: Door) -> None:
             for path in document["paths"].values():
                 for described in path.values():
                     described["responses"].pop("422", None)
+            for row in door.operations:
+                if row.requires.acting is Acting.GUEST:
+                    # The link in the path is the credential.
+                    document["paths"][row.path][row.method.lower()]["security"] = []
             for leftover in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(leftover, None)
             document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}

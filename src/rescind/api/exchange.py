@@ -24,7 +24,8 @@ Result = TypeVar("Result")
 class Operation:
     """One row of a door's table: what a call does, what it requires, and how it is answered.
 
-    `number` is the row's number in the contract, where there is one.
+    `number` is the row's number in the contract, where there is one; `body_names` says that objects which may be
+    unknown are named by the body of a call whose path names none.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Operation:
     status: int = 200
     answers: type[BaseModel] | None = None
     media_type: str = "application/json"
+    body_names: bool = False
 
     @property
     def name(self) -> str:

@@ -8,15 +8,18 @@ decode in all of them.
 The tables are written from the published API, not from the server.
 """
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 MAYBE_DATE = re.compile(rf"(?:{DATE.pattern})?")
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MAYBE_ID = re.compile(rf"(?:{ID.pattern})?")
+TOKEN = re.compile(r"ars-[A-Za-z0-9_-]{20,}")
+NUMBER = (int, float)
 
 Shape = Any
 
@@ -170,6 +173,72 @@ ROLE_POLICY = {"policy_id": ID, "policy_name": str, **_ROLE_ATTACHED}
 POLICY_USER = {"user_id": ID, **_POLICY_ATTACHED}
 POLICY_GROUP = {"group_id": ID, "group_name": str, **_POLICY_ATTACHED}
 
+INVITATION = {
+    "id": ID,
+    "inviter_name": str,
+    "inviter_email": str,
+    "email_invited": str,
+    "email_registered": str,
+    "permissions": {"api_enabled": bool},
+    "org_id": ID,
+    "org_name": str,
+    "status": str,
+    "status_full": str,
+    "invite_status": re.compile("Pending|Accepted|Declined"),
+    "date_created": DATE,
+    "date_responded": MAYBE_DATE,
+    "expiration_date": DATE,
+}
+
+ALLOWED = {"subnet": str, "subnet_size": int, "date_added": DATE, "ip_type": re.compile("v[46]")}
+
+ACCOUNT = {
+    "name": str,
+    "email": str,
+    "acls": [str],
+    "balance": NUMBER,
+    "pending_charges": NUMBER,
+    "last_payment_date": MAYBE_DATE,
+    "last_payment_amount": NUMBER,
+}
+
+TRUST = {
+    "id": ID,
+    "role_id": ID,
+    "role_name": str,
+    "trust_type": re.compile("TemporaryAssumption|IAMAssumption|FederatedAssumption"),
+    "trusted_user_id": MAYBE_ID,
+    "user_display": str,
+    "trusted_group_id": MAYBE_ID,
+    "group_display": str,
+    "trusted_oidc_issuer_id": MAYBE_ID,
+    "conditions": {
+        "time_of_day": {"start": int, "end": int, "timezone": str, "days_of_week": [str]},
+        "ip_address": [str],
+    },
+    "valid_until": str,
+    "date_created": DATE,
+}
+ASSUMABLE = {**TRUST, "name": str, "description": str, "role_type": str, "max_session_duration": int}
+
+SESSION = {
+    "id": ID,
+    "session_token": str,
+    "user_id": MAYBE_ID,
+    "oidc_issuer_id": MAYBE_ID,
+    "role_id": ID,
+    "session_name": str,
+    "auth_method": re.compile("api_key|jwt|oidc"),
+    "remaining_duration": int,
+    "conditions_met": [str],
+    "source_ip": str,
+    "expires_at": DATE,
+    "assumed_at": DATE,
+    "s3_credentials": {},
+}
+SESSION_ASSUMED = {**SESSION, "session_token": TOKEN}
+"""The only answer that shows the token."""
+
 ERROR = {"error": str, "status": int}
 
 
@@ -181,7 +250,7 @@ class Operation:
     """One operation of the published API, with every form in which a client decodes its answer.
 
     The placeholders of `path` and of the strings in `body` are names of kinds. `list_key` names the list of a reply
-    that comes in pages.
+    that comes in pages. `query` is what the call cannot do without.
     """
 
     number: int
@@ -191,6 +260,7 @@ class Operation:
     forms: tuple[Shape, ...] = ()
     body: Any = None
     list_key: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """The name of the operation in a report of tests."""
@@ -209,6 +279,13 @@ class Operation:
     def at(self, ids: Mapping[str, str]) -> str:
         """The path with ids."""
         return self.path.format_map(ids)
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is this one with ids of any spelling, but none missing."""
+        sent, own = path.split("/"), self.path.split("/")
+        return len(sent) == len(own) and all(
+            part == word or (word.startswith("{") and part) for part, word in zip(sent, own, strict=True)
+        )
 
     def with_body(self, ids: Mapping[str, str]) -> Any:
         """The body with ids."""
@@ -279,6 +356,24 @@ OPERATIONS = (
         _lists({"users": SUSPENDED_USER}),
         list_key="users",
     ),
+    Operation(
+        15,
+        "GET",
+        "/v2/invitation",
+        200,
+        _lists({"invites": INVITATION, "invitations": INVITATION}),
+        list_key="invites",
+    ),
+    Operation(
+        16,
+        "POST",
+        "/v2/invitation",
+        201,
+        _both("invitation", INVITATION),
+        {"email_invited": "invited@example.org", "permissions": {"api_enabled": True}},
+    ),
+    Operation(17, "GET", "/v2/invitation/{invitation}", 200, _both("invitation", INVITATION)),
+    Operation(18, "POST", "/v2/invitation/{invitation}/resend", 200, _both("invitation", INVITATION)),
     Operation(19, "GET", "/v2/users", 200, _lists({"users": USER}), list_key="users"),
     Operation(
         20,
@@ -300,6 +395,17 @@ OPERATIONS = (
         22, "PATCH", "/v2/users/{user}", 202, _wrapped("user", USER), {"name": "Other Name", "acls": ["dns", "billing"]}
     ),
     Operation(23, "DELETE", "/v2/users/{user}", 204),
+    Operation(24, "GET", "/v2/users/{user}/ip-whitelist", 200, ({"ip_whitelist": [ALLOWED], "meta": META},)),
+    Operation(
+        25,
+        "GET",
+        "/v2/users/{user}/ip-whitelist/entry",
+        200,
+        _wrapped("ip_whitelist_entry", ALLOWED),
+        query={"subnet": "0.0.0.0", "subnet_size": "0"},
+    ),
+    Operation(26, "POST", "/v2/users/{user}/ip-whitelist", 204, (), {"subnet": "203.0.113.0", "subnet_size": 24}),
+    Operation(27, "DELETE", "/v2/users/{user}/ip-whitelist", 204, (), {"subnet": "::", "subnet_size": 0}),
     Operation(28, "GET", "/v2/users/{user}/apikeys", 200, ({"api_keys": [API_KEY]},)),
     Operation(
         29,
@@ -321,6 +427,7 @@ OPERATIONS = (
     Operation(39, "POST", "/v2/apikeys", 202, _wrapped("api_key", API_KEY), {"name": "mine", "expire": False}),
     Operation(40, "GET", "/v2/apikeys/{own_key}", 200, _wrapped("api_key", API_KEY)),
     Operation(41, "DELETE", "/v2/apikeys/{own_key}", 204),
+    Operation(42, "GET", "/v2/account", 200, _wrapped("account", ACCOUNT)),
     Operation(43, "GET", "/v2/groups", 200, _lists({"groups": GROUP}), list_key="groups"),
     Operation(44, "POST", "/v2/groups", 201, _both("group", GROUP), {"display_name": "New", "description": "Made"}),
     Operation(45, "GET", "/v2/groups/{group}", 200, _wrapped("group", GROUP)),
@@ -451,9 +558,63 @@ OPERATIONS = (
     ),
     Operation(81, "POST", "/v2/policies/{policy}/users/{user}", 201, _both("policy_user_relationship", POLICY_USER)),
     Operation(82, "DELETE", "/v2/policies/{policy}/users/{user}", 204),
+    Operation(83, "GET", "/v2/role-trusts", 200, _lists({"role_trusts": TRUST}), list_key="role_trusts"),
+    Operation(
+        84,
+        "POST",
+        "/v2/role-trusts",
+        201,
+        _both("role_trust", TRUST),
+        {
+            "role_id": "{assumable}",
+            "trust_type": "TemporaryAssumption",
+            "trusted_user_id": "{user}",
+            "conditions": {},
+            "valid_until": "",
+        },
+    ),
+    Operation(85, "GET", "/v2/role-trusts/{trust}", 200, _wrapped("role_trust", TRUST)),
+    Operation(
+        86,
+        "PUT",
+        "/v2/role-trusts/{trust}",
+        200,
+        _both("role_trust", TRUST),
+        {"conditions": {"time_of_day": {"start": 0, "end": 24}}, "valid_until": "2099-01-01T00:00:00+00:00"},
+    ),
+    Operation(87, "DELETE", "/v2/role-trusts/{trust}", 204),
+    Operation(88, "PATCH", "/v2/role-trusts/{trust}/restore", 200, _wrapped("role_trust", TRUST)),
+    Operation(89, "GET", "/v2/role-trusts/by-role/{assumable}", 200, _lists({"role_trusts": TRUST})),
+    Operation(
+        90,
+        "GET",
+        "/v2/role-trusts/assumable/{user}",
+        200,
+        _lists({"assumable_roles": ASSUMABLE, "roles": ASSUMABLE}),
+    ),
+    Operation(
+        92,
+        "POST",
+        "/v2/assumed-roles/assume",
+        201,
+        _both("assumed_role_session", SESSION_ASSUMED),
+        {"role_id": "{assumable}", "session_name": "new", "duration": 900},
+    ),
+    Operation(
+        93,
+        "GET",
+        "/v2/assumed-roles/users/{user}/sessions",
+        200,
+        _lists({"sessions": SESSION, "assumed_role_sessions": SESSION}),
+    ),
+    Operation(94, "GET", "/v2/assumed-roles/{session}", 200, _both("assumed_role_session", SESSION)),
+    Operation(95, "DELETE", "/v2/assumed-roles/{session}", 204),
 )
 
 NUMBERED = {operation.number: operation for operation in OPERATIONS}
+
+STS = "/v2/assumed-roles/compatibility/aws/sts"
+"""Operation 91, which answers XML and has no row in the table."""
 
 NOT_FOUND = {
     "organization": "Organization not found.",
@@ -463,31 +624,16 @@ NOT_FOUND = {
     "group": "Group not found",
     "role": "Role not found",
     "policy": "Policy not found",
+    "invitation": "Invite not found",
+    "assumable": "Role not found",
+    "trust": "Role trust not found",
+    "session": "Assumed Role Not Found",
 }
 """What a client reads when an id of that kind leads nowhere, letter by letter."""
 
 NOT_SERVED = (
     *(f"{method} /v2/organizations/{{organization}}/scim{rest}" for method, rest in (("GET", ""), ("POST", "/enable"))),
     *(f"POST /v2/organizations/{{organization}}/scim/{rest}" for rest in ("disable", "token")),
-    "GET /v2/invitation",
-    "POST /v2/invitation",
-    "GET /v2/invitation/{user}",
-    "POST /v2/invitation/{user}/resend",
-    "GET /v2/users/{user}/ip-whitelist",
-    "GET /v2/users/{user}/ip-whitelist/entry",
-    "POST /v2/users/{user}/ip-whitelist",
-    "DELETE /v2/users/{user}/ip-whitelist",
-    "GET /v2/account",
-    "GET /v2/role-trusts",
-    "POST /v2/role-trusts",
-    *(f"{method} /v2/role-trusts/{{role}}" for method in ("GET", "PUT", "DELETE")),
-    "PATCH /v2/role-trusts/{role}/restore",
-    "GET /v2/role-trusts/by-role/{role}",
-    "GET /v2/role-trusts/assumable/{user}",
-    "POST /v2/assumed-roles/compatibility/aws/sts",
-    "POST /v2/assumed-roles/assume",
-    "GET /v2/assumed-roles/users/{user}/sessions",
-    *(f"{method} /v2/assumed-roles/{{role}}" for method in ("GET", "DELETE")),
     *(f"{method} /v2/oidc/{kind}" for kind in ("provider", "issuer") for method in ("GET", "POST")),
     *(f"{method} /v2/oidc/provider/{{role}}" for method in ("GET", "DELETE")),
     *(f"{method} /v2/oidc/issuer/{{role}}" for method in ("GET", "PATCH", "DELETE")),
@@ -503,3 +649,42 @@ NOT_SERVED = (
     *(f"{method} /scim/v2/Groups/{{group}}" for method in ("GET", "PUT", "PATCH", "DELETE")),
 )
 """What the published API has and this server does not answer yet."""
+
+
+# --- every answer ---------------------------------------------------------------------------------------------------
+
+
+def check_answer(method: str, path: str, status: int, body: bytes) -> None:
+    """Read the answer to a call as its clients would: a success in every published form, a refusal as an error.
+
+    `path` is as it was sent, without its query. What is not a call of the table is nobody's answer and passes, and so
+    does a success other than the call's own.
+    """
+    operation = _operation(method, path)
+    if operation is None:
+        return
+    if status == operation.status == 204:
+        _demand(body == b"", str(operation), "nothing", body)
+    elif status == operation.status:
+        operation.decode(_json(body))
+    elif status >= 400:
+        answer = _json(body)
+        decode(ERROR, answer, str(operation))
+        _demand(answer["status"] == status, str(operation), f"status {status}", answer)
+
+
+def _operation(method: str, path: str) -> Operation | None:
+    found = [operation for operation in OPERATIONS if operation.method == method and operation.serves(path)]
+    # A word of the path wins over an id: `me` is nobody's.
+    return min(found, key=lambda operation: len(operation.kinds), default=None)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode(), parse_constant=_no_number)
+    except ValueError as broken:
+        raise DecodingError(f"answer: wanted JSON, got {body[:200]!r}") from broken
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(word)

@@ -16,9 +16,12 @@ OPTIONAL_BODY = (22, 29, 39)
 MEBIBYTE = 1024 * 1024
 SECRET = "Tr0ub4dor&3-never-to-be-repeated"
 
+_TRUST = dict.fromkeys(("role_id", "trust_type", "trusted_user_id", "trusted_group_id", "valid_until"), str)
+
 MEMBERS = {
     2: {"name": str, "type": str},
     4: {"name": str, "type": str},
+    16: {"email_invited": str, "permissions": dict},
     20: {
         "email": str,
         "name": str,
@@ -30,6 +33,8 @@ MEMBERS = {
         "service_user": bool,
     },
     22: {"name": str, "email": str, "password": str, "api_enabled": bool, "acls": list},
+    26: {"subnet": str, "subnet_size": int},
+    27: {"subnet": str, "subnet_size": int},
     29: {"name": str, "expire": bool, "date_expire": str},
     39: {"name": str, "expire": bool, "date_expire": str},
     44: {"display_name": str, "description": str},
@@ -40,17 +45,25 @@ MEMBERS = {
     68: {"policy_id": str},
     72: {"name": str, "description": str, "policy_document": dict, "version": str},
     74: {"name": str, "description": str, "policy_document": dict},
+    84: {**_TRUST, "conditions": dict},
+    86: {**_TRUST, "conditions": dict},
+    92: {"role_id": str, "session_name": str, "user_id": str, "duration": int, "context": dict},
 }
 """The members of every body, with their JSON types."""
 
 REQUIRED = {
     2: ["name"],
+    16: ["email_invited"],
     20: ["email", "name", "password"],
+    26: ["subnet", "subnet_size"],
+    27: ["subnet", "subnet_size"],
     44: ["display_name"],
     49: ["user_id"],
     56: ["name"],
     68: ["policy_id"],
     72: ["name", "policy_document"],
+    84: ["role_id", "trust_type"],
+    92: ["role_id", "session_name"],
 }
 
 SAMPLES = (True, False, 0, 1, -1, 1.5, "", "x", "true", "1", [], ["x"], [1], [None], [[]], {}, {"x": "y"})
@@ -442,7 +455,9 @@ def test_an_id_that_can_be_nobody_s_is_unknown_everywhere(standing: Town, odd: s
         for operation in OPERATIONS:
             for kind in operation.kinds:
                 path = operation.at({**names, kind: odd})
-                response = standing.world.call(operation.method, path, operation.with_body(names))
+                response = standing.world.call(
+                    operation.method, path, operation.with_body(names), params=operation.query
+                )
                 assert_refused(response, 404)
                 assert response.json()["error"] == NOT_FOUND[kind]
 
@@ -455,7 +470,9 @@ def test_an_id_in_another_spelling_is_unknown(standing: Town, operation: Operati
             known = names[kind]
             for odd in (known.upper(), f"{known}%20", f"%20{known}", known.replace("-", ""), f"{known}%00"):
                 path = operation.at({**names, kind: odd})
-                response = standing.world.call(operation.method, path, operation.with_body(names))
+                response = standing.world.call(
+                    operation.method, path, operation.with_body(names), params=operation.query
+                )
                 assert_refused(response, 404)
                 assert response.json()["error"] == NOT_FOUND[kind]
 

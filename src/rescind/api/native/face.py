@@ -28,7 +28,7 @@ OPERATIONS = (
     Operation(0, "GET", "/v1/memberships", organization_cases.memberships, _SELF, organizations.list_memberships, 200, organizations.Memberships),
     Operation(0, "DELETE", "/v1/memberships/{organization_id}", organization_cases.leave, _MEMBER, organizations.leave_organization, 204),
     Operation(0, "POST", "/v1/organizations/{organization_id}/transfer", organization_cases.transfer, needs_root(on="organization", acting=Acting.PERSON), organizations.transfer_organization, 204),
-    Operation(0, "POST", "/v1/apikeys", key_cases.create_own, _MEMBER, keys.create_key, 201, keys.Key),
+    Operation(0, "POST", "/v1/apikeys", key_cases.create_own, _MEMBER, keys.create_key, 201, keys.Key, body_names=True),
 
     Operation(0, "POST", "/v1/groups/{group_id}/restore", group_cases.restore, needs("iam.group.Restore", on="group"), organizations.restore_group, 200, organizations.Group),
     Operation(0, "GET", "/v1/dormant-edges", dormant.page, _here("iam.access.Read"), organizations.list_dormant_edges, 200, organizations.DormantEdges),

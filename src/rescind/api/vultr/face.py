@@ -153,7 +153,7 @@ OPERATIONS = (
     Operation(82, "DELETE", "/v2/policies/{policy_id}/users/{user_id}", policy_cases.detach_user, _policy("DetachUser"), policies.detach_policy_user, 204),
 
     Operation(83, "GET", "/v2/role-trusts", trust_cases.page, _trust("List"), trusts.list_trusts, 200, wire.Trusts),
-    Operation(84, "POST", "/v2/role-trusts", trust_cases.create, _trust("Create"), trusts.create_trust, 201, wire.TrustBoth),
+    Operation(84, "POST", "/v2/role-trusts", trust_cases.create, _trust("Create"), trusts.create_trust, 201, wire.TrustBoth, body_names=True),
     # These two before the id.
     Operation(89, "GET", "/v2/role-trusts/by-role/{role_id}", trust_cases.of_role, needs("iam.roletrust.List", on="role"), trusts.list_role_trusts, 200, wire.Trusts),
     Operation(90, "GET", "/v2/role-trusts/assumable/{user_id}", trust_cases.assumable, _user("iam.roletrust.List", own=True), trusts.list_assumable_roles, 200, wire.AssumableRoles),
@@ -162,7 +162,7 @@ OPERATIONS = (
     Operation(87, "DELETE", "/v2/role-trusts/{trust_id}", trust_cases.delete, _trust("Delete"), trusts.delete_trust, 204),
     Operation(88, "PATCH", "/v2/role-trusts/{trust_id}/restore", trust_cases.restore, _trust("Restore"), trusts.restore_trust, 200, wire.TrustWrapped),
 
-    Operation(92, "POST", "/v2/assumed-roles/assume", session_cases.assume, _role("AssumeRole"), sessions.assume_role, 201, wire.SessionBoth),
+    Operation(92, "POST", "/v2/assumed-roles/assume", session_cases.assume, _role("AssumeRole"), sessions.assume_role, 201, wire.SessionBoth, body_names=True),
     Operation(93, "GET", "/v2/assumed-roles/users/{user_id}/sessions", session_cases.of_user, _user("iam.assumedrole.Read", own=True), sessions.list_user_sessions, 200, wire.Sessions),
     Operation(94, "GET", "/v2/assumed-roles/{session_id}", session_cases.get, _session("Read"), sessions.get_session, 200, wire.SessionBoth),
     Operation(95, "DELETE", "/v2/assumed-roles/{session_id}", session_cases.end, _session("Delete"), sessions.end_session, 204),

@@ -160,6 +160,7 @@ OPERATIONS = (
         200,
         XmlDocument,
         "text/xml",
+        body_names=True,
     ),
 )
 
