@@ -100,26 +100,26 @@ def state_of(request: AccessRequest, snapshot: Snapshot) -> Reason | None:
     assumption = snapshot.assumption
     if assumption is None or not _may_assume(request, snapshot, assumption.role_id):
         return Reason.SESSION_ENDED
-    address = context_of(request).get("source_ip")
+    address = _part(request.attributes, "context").get("source_ip")
     return Reason.OUTSIDE_TERMS if unmet(assumption.terms, address, snapshot.instant) else None
-
-
-def context_of(request: AccessRequest) -> Mapping[str, Any]:
-    """The attributes of the request that are about its circumstances."""
-    context = request.attributes.get("context")
-    return context if isinstance(context, Mapping) else {}
 
 
 def _may_assume(request: AccessRequest, snapshot: Snapshot, role_id: str) -> bool:
     """Whether the user behind a session may still assume its role: decided for her, in these circumstances."""
     attributes = {
-        "subject": request.attributes.get("subject", {}).get("user", {}),
+        "subject": _part(_part(request.attributes, "subject"), "user"),
         "resource": {"type": "role", "id": role_id},
         "action": {"name": ASSUME_ROLE},
-        "context": context_of(request),
+        "context": _part(request.attributes, "context"),
     }
     herself = replace(snapshot, principal=replace(snapshot.principal, session=PLATFORM))
     return decide(AccessRequest(ASSUME_ROLE, "role", role_id, attributes), herself).allowed
+
+
+def _part(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of the attributes; empty where there is none, or something else stands in its place."""
+    part = attributes.get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
 def _standing(snapshot: Snapshot) -> Reason | None:

@@ -37,7 +37,7 @@ def _times_hold(terms: Terms, instant: int) -> dict[str, bool]:
         return {}
     zone = terms.zone
     if zone is None:
-        return {HOURS: False}
+        return {HOURS: not terms.has_hours, DAY: not terms.days}
     local = datetime.fromtimestamp(instant / 1_000_000, UTC).astimezone(zone)
     within = (
         terms.start <= local.hour < terms.end

@@ -114,13 +114,14 @@ def _with_times(terms: Terms, times: Mapping[str, Any]) -> Terms:
                     raise Invalid(f"`time_of_day.{name}` must be an hour from 0 to {_HOURS_PER_DAY}")
                 terms = replace(terms, start=hour) if name == "start" else replace(terms, end=hour)
             case "timezone":
-                if value and (not isinstance(value, str) or time_zone(value) is None):
+                if value not in (None, "") and (not isinstance(value, str) or time_zone(value) is None):
                     raise Invalid("`time_of_day.timezone` is not a known time zone")
                 terms = replace(terms, timezone=value or "")
             case "days_of_week":
-                if value and (not isinstance(value, list) or any(day not in DAYS for day in value)):
+                days = [] if value is None else value
+                if not isinstance(days, list) or any(day not in DAYS for day in days):
                     raise Invalid("`time_of_day.days_of_week` must be a list of `monday` to `sunday`")
-                terms = replace(terms, days=tuple(dict.fromkeys(value or ())))
+                terms = replace(terms, days=tuple(dict.fromkeys(days)))
             case _:
                 raise Invalid(f"`conditions.time_of_day.{name}` is not supported")
     return terms
