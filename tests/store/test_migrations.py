@@ -148,6 +148,21 @@ def test_an_empty_database_has_version_0_and_a_migrated_one_this_version(empty: 
     assert len(heads(empty)) == 1
 
 
+def test_a_database_of_the_first_version_is_brought_here_with_what_is_in_it(empty: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(rescind.store.migrate.__file__).parent / "migrations"))
+    with empty.pool.connect() as connection:
+        empty.begin(connection, 5000)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO credentials VALUES (0, 'api_key', 'hash', 'salt', 7)")
+        connection.exec_driver_sql("COMMIT")
+    assert migrate(empty) == (1, SCHEMA_VERSION)
+    assert differences(empty) == []
+    with empty.pool.connect() as connection:
+        assert connection.exec_driver_sql("SELECT verifier FROM credentials").scalar_one() == "hash"
+
+
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     with opened(engine.pool.url.render_as_string(hide_password=False)) as store:
         create(store, ObjectKind.USER)
