@@ -17,7 +17,18 @@ import sqlalchemy as sa
 from rescind.app import Node, build
 from rescind.settings import Settings
 from rescind.store.verify import verify
-from rescind.usecases import groups, keys, organizations, platform, policies, roles, users
+from rescind.usecases import (
+    allow_lists,
+    groups,
+    keys,
+    organizations,
+    platform,
+    policies,
+    roles,
+    sessions,
+    trusts,
+    users,
+)
 from rescind.usecases.actor import Asking
 from rescind.usecases.requirements import needs_credential
 from rescind.usecases.service import Call
@@ -191,6 +202,49 @@ def by_suspension(world: World) -> Prepared:
     return person, lambda unit: organizations.suspend_user(unit, organization=organization, user=person.id)
 
 
+def enter(world: World) -> tuple[Person, str, str, str]:
+    """A session of a member as the writer, with its trust, its id and the policy by which she may assume."""
+    person = world.person()
+    role = world.role(world.policy(allow("*")), role_type="assumable")
+    right = world.policy(allow("iam.role.AssumeRole"))
+    world.attach_policy(right, user=person.id)
+    body = {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": person.id}
+    trust = world.post("/v2/role-trusts", body)["id"]
+    made = world.as_(person.key).post("/v2/assumed-roles/assume", {"role_id": role, "session_name": "n"})
+    return Person(person.id, made["session_token"], person.email), trust, made["id"], right
+
+
+def by_session(world: World) -> Prepared:
+    session, _, identifier, _ = enter(world)
+    return session, lambda unit: sessions.end(unit, session=identifier)
+
+
+def by_trust(world: World) -> Prepared:
+    session, trust, _, _ = enter(world)
+    return session, lambda unit: trusts.delete(unit, trust=trust)
+
+
+def by_terms(world: World) -> Prepared:
+    session, trust, _, _ = enter(world)
+    asked = trusts.Asked(conditions={"ip_address": ["198.51.100.0/24"]})
+    return session, lambda unit: trusts.update(unit, asked, trust=trust)
+
+
+def by_right_to_assume(world: World) -> Prepared:
+    session, _, _, right = enter(world)
+    return session, lambda unit: policies.detach_user(unit, policy=right, user=session.id)
+
+
+def by_allow_list(world: World) -> Prepared:
+    person, _ = by_policy_edited(world)
+
+    def close(unit: Unit) -> None:
+        for subnet in ("0.0.0.0", "::"):
+            allow_lists.remove(unit, user=person.id, subnet=subnet, size=0)
+
+    return person, close
+
+
 REVOCATIONS = {
     by_role: 403,
     by_role_deleted: 403,
@@ -203,6 +257,11 @@ REVOCATIONS = {
     by_account: 401,
     by_api_access: 403,
     by_suspension: 403,
+    by_session: 401,
+    by_trust: 401,
+    by_terms: 401,
+    by_right_to_assume: 401,
+    by_allow_list: 401,
 }
 
 
