@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -97,7 +97,7 @@ def create(unit: Unit, *, email: str, api_enabled: bool, with_link: bool) -> New
 def resend(unit: Unit, *, invitation: str, with_link: bool) -> NewLink:
     """Let an invitation that was not answered be valid for three days from now; a new link ends the older one."""
     found = unit.get(ObjectKind.INVITATION, invitation)
-    if _answer(unit, found) is not None:
+    if unit.reader.intervals([found.key], FactKind.ACCEPTANCE, FactKind.DECLINE):
         raise Invalid("this invitation was answered already")
     waiting = unit.reader.intervals([found.key], FactKind.INVITATION)[0]
     _renew(unit, found, api_enabled=_api_enabled(waiting.fact))
@@ -181,26 +181,28 @@ def decline(unit: Unit) -> None:
 
 def describe(view: View, invitations: Sequence[Object]) -> list[InvitationView]:
     """Invitations of this organization as people see them, in their order."""
+    keys = [found.key for found in invitations]
+    held: dict[int, dict[FactKind, Interval]] = {key: {} for key in keys}
+    for interval in view.reader.intervals(keys):
+        held[interval.fact.holder][interval.fact.kind] = interval
+    origins = view.reader.origins({interval.revision_from for facts in held.values() for interval in facts.values()})
+    profiles = view.reader.profiles([view.organization, *keys])
+    here = view.reader.objects([view.organization])[view.organization]
+    inviters = {origins[held[key][FactKind.EXISTENCE].revision_from][1] for key in keys}
+    people = {by: found for by in inviters if (found := view.reader.find_object(ObjectKind.USER, by))}
+    known = view.reader.profiles([found.key for found in people.values()])
     described = []
-    profiles = view.reader.profiles([view.organization, *(found.key for found in invitations)])
-    organization = view.reader.objects([view.organization])[view.organization]
     for invitation in invitations:
-        waiting = view.reader.intervals([invitation.key], FactKind.INVITATION)[0].fact
-        answer = _answer(view, invitation)
-        made = view.reader.intervals([invitation.key], FactKind.EXISTENCE)[0].revision_from
-        origins = view.reader.origins({made, *([answer.revision_from] if answer else [])})
-        inviter = view.reader.find_object(ObjectKind.USER, origins[made][1])
-        invited_by = view.reader.profiles([inviter.key])[inviter.key] if inviter else {}
-        status = InvitationStatus.PENDING
-        if answer is not None:
-            accepted = answer.fact.kind is FactKind.ACCEPTANCE
-            status = InvitationStatus.ACCEPTED if accepted else InvitationStatus.DECLINED
-        expires_at = waiting.expires_at or 0
-        email = profiles[invitation.key].get("email", "")
+        facts = held[invitation.key]
+        waiting = facts[FactKind.INVITATION].fact
+        status, answer = _answer(facts)
+        inviter = people.get(origins[facts[FactKind.EXISTENCE].revision_from][1])
+        invited_by = known[inviter.key] if inviter else {}
+        email, expires_at = profiles[invitation.key].get("email", ""), waiting.expires_at or 0
         described.append(
             InvitationView(
                 invitation,
-                organization.id,
+                here.id,
                 profiles[view.organization].get("name", ""),
                 invited_by.get("name", ""),
                 invited_by.get("email", ""),
@@ -216,8 +218,12 @@ def describe(view: View, invitations: Sequence[Object]) -> list[InvitationView]:
     return described
 
 
-def _answer(view: View, invitation: Object) -> Interval | None:
-    return next(iter(view.reader.intervals([invitation.key], FactKind.ACCEPTANCE, FactKind.DECLINE)), None)
+def _answer(facts: Mapping[FactKind, Interval]) -> tuple[InvitationStatus, Interval | None]:
+    if FactKind.ACCEPTANCE in facts:
+        return InvitationStatus.ACCEPTED, facts[FactKind.ACCEPTANCE]
+    if FactKind.DECLINE in facts:
+        return InvitationStatus.DECLINED, facts[FactKind.DECLINE]
+    return InvitationStatus.PENDING, None
 
 
 def _email(view: View, invitation: Object) -> str:

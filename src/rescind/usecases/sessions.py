@@ -13,7 +13,7 @@ from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import Object, ObjectKind
 from rescind.model.trusts import IAM, TEMPORARY, Terms, terms_of
 from rescind.usecases import limits
-from rescind.usecases.actor import SESSION, SESSION_PREFIX, Actor, snapshot_of, verifier_of
+from rescind.usecases.actor import SESSION, SESSION_PREFIX, Actor, verifier_of
 from rescind.usecases.unit import Member, Unit, View
 
 SESSIONS_MAX = 1000
@@ -146,24 +146,28 @@ def is_own(view: View, session: Object) -> bool:
 
 def describe(view: View, sessions: Sequence[Object]) -> list[SessionView]:
     """Living sessions as people see them, in their order."""
-    profiles = view.reader.profiles([session.key for session in sessions])
+    keys = [session.key for session in sessions]
+    world, profiles = view.snapshot_around(*keys), view.reader.profiles(keys)
+    memberships = view.reader.objects({world.held(key, FactKind.EXISTENCE)[0].thing for key in keys})
+    users = {member.membership.key: member.user for member in view.members(memberships.values())}
+    roles = view.reader.objects({world.held(key, FactKind.ASSUMPTION)[0].thing for key in keys})
+    here = view.reader.objects([view.organization])[view.organization]
     described = []
     for session in sessions:
-        existence = view.facts(session.key, FactKind.EXISTENCE)[0]
-        member = view.members(view.reader.objects([existence.thing]).values())[0]
-        assumed = view.facts(session.key, FactKind.ASSUMPTION)[0].thing
-        through = view.facts(session.key, FactKind.SESSION_TRUST)[0].thing
+        existence = world.held(session.key, FactKind.EXISTENCE)[0]
+        through = world.held(session.key, FactKind.SESSION_TRUST)[0].thing
+        terms = terms_of(world.held(through, FactKind.TRUST)[0].value or "")
         profile, expires_at = profiles[session.key], existence.expires_at or 0
         described.append(
             SessionView(
                 session,
-                view.reader.objects([session.owner])[session.owner].id,
-                member.user,
-                view.reader.objects([assumed])[assumed],
+                here.id,
+                users[existence.thing],
+                roles[world.held(session.key, FactKind.ASSUMPTION)[0].thing],
                 profile.get("name", ""),
                 profile.get("auth_method", ""),
                 profile.get("source_ip", ""),
-                conditions_of(terms_of(view.facts(through, FactKind.TRUST)[0].value or "")),
+                conditions_of(terms),
                 expires_at,
                 (expires_at - view.reader.instant) // 1_000_000,
             )
@@ -187,23 +191,34 @@ def _living(view: View, member: Member) -> list[Object]:
 
 def _alive(view: View, sessions: Sequence[Object]) -> list[Object]:
     """Those of the sessions whose links all live. Whether they may be used here and now is not asked."""
-    profiles = view.reader.profiles([session.key for session in sessions])
+    world = view.snapshot_around(*(session.key for session in sessions))
+    held_by = {
+        session.key: existence.thing
+        for session in sessions
+        for existence in world.held(session.key, FactKind.EXISTENCE)
+        if world.exists(existence.thing)
+    }
+    members = view.members(view.reader.objects(set(held_by.values())).values())
+    by_membership = {member.membership.key: member for member in members}
+    profiles = view.reader.profiles(held_by)
     alive = []
     for session in sessions:
-        held_by = [fact.thing for fact in view.facts(session.key, FactKind.EXISTENCE) if view.exists(fact.thing)]
-        for member in view.members(view.reader.objects(held_by).values()):
-            principal = Principal(member.user.key, view.organization, member.membership.key, session.key)
-            acts = Actor(
-                member.user,
-                session,
-                snapshot_of(view.reader, principal),
-                # Whoever looks, the session is judged from where it was opened.
-                profiles[session.key].get("source_ip", ""),
-                is_personal=False,
-                founded=frozenset(),
-            )
-            if acts.state() in (None, Reason.OUTSIDE_TERMS, Reason.SUSPENDED):
-                alive.append(session)
+        if session.key not in held_by:
+            continue
+        member = by_membership[held_by[session.key]]
+        principal = Principal(member.user.key, view.organization, member.membership.key, session.key)
+        # Whoever looks, the session is judged from where it was opened.
+        opened_from = profiles[session.key].get("source_ip", "")
+        acts = Actor(
+            member.user,
+            session,
+            replace(world, principal=principal),
+            opened_from,
+            is_personal=False,
+            founded=frozenset(),
+        )
+        if acts.state() in (None, Reason.OUTSIDE_TERMS, Reason.SUSPENDED):
+            alive.append(session)
     return alive
 
 
