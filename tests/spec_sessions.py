@@ -66,12 +66,25 @@ def standing(facts, request):
     definition = only(held(facts, "role_definition", role))
     stands = (
         all(exists(facts, thing) for thing in (role, trust, key["thing"]))
+        and is_of_somebody(facts, key["thing"])
         and definition is not None
         and json.loads(definition["value"])["role_type"] == "assumable"
         and is_trusted(facts, trust, session["thing"])
     )
     terms = only([fact for fact in held(facts, "trust", trust) if fact["thing"] == role])
     return (assumption, terms) if stands else (None, None)
+
+
+def is_of_somebody(facts, key):
+    """Whether the key that opened the session is a living member's, who is neither blocked nor suspended."""
+    membership = only(held(facts, "existence", key))["thing"]
+    joined = only(held(facts, "existence", membership))
+    return (
+        joined is not None
+        and exists(facts, joined["thing"])
+        and not held(facts, "block", joined["thing"])
+        and not held(facts, "suspension", membership)
+    )
 
 
 def is_trusted(facts, trust, membership):

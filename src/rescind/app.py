@@ -78,6 +78,7 @@ async def _live(node: Node, receive: Receive, send: Send) -> None:
     node.activity.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    node.mail.close()
     await anyio.to_thread.run_sync(node.activity.stop)
     node.store.close()
     await send({"type": "lifespan.shutdown.complete"})

@@ -2,18 +2,20 @@
 
 import smtplib
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from email.message import EmailMessage
+from email.header import Header
+from email.mime.text import MIMEText
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from starlette.background import BackgroundTask
 
 from rescind.model.errors import Invalid
 from rescind.usecases.invitations import InvitationView
 
 _SECONDS_MAX = 20
+_AT_ONCE = 2
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 _log = structlog.get_logger("rescind.mail")
@@ -30,10 +32,17 @@ class Mail:
     is_encrypted: bool = False
     user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+    # Threads of its own: a slow server keeps no call waiting.
+    _post: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "mail"), repr=False, compare=False
+    )
 
     @classmethod
     def at(cls, url: str, sender: str, public_url: str) -> Self:
-        """From `smtp://[user:password@]host[:port]`, or `smtps://…` for TLS from the first byte; empty for none."""
+        """From `smtp://[user:password@]host[:port]`, or `smtps://…` for TLS from the first byte; empty for none.
+
+        Over `smtp://` the server must offer STARTTLS, unless it is on this machine: the link is a secret.
+        """
         if not url:
             return cls(public_url)
         try:
@@ -62,41 +71,50 @@ class Mail:
         """The address under which an invitation is read and answered."""
         return f"{self.public_url.rstrip('/')}/v1/invitations/{token}"
 
-    def invitation(self, invitation: InvitationView, token: str) -> BackgroundTask:
-        """What sends an invitation's link, after the answer."""
-        return BackgroundTask(self._send, self._message(invitation, token), invitation.invitation.id)
+    def send_invitation(self, invitation: InvitationView, token: str) -> None:
+        """Send an invitation's link, in the background; where that fails the log says so, and it can be sent again."""
+        self._post.submit(self._send, invitation, token)
 
-    def _message(self, invitation: InvitationView, token: str) -> EmailMessage:
-        message = EmailMessage()
-        message["From"] = self.sender
-        message["To"] = invitation.email
-        message["Subject"] = f"Invitation to {invitation.organization_name}"
-        inviter = invitation.inviter_name or "An administrator"
-        message.set_content(
-            f"{inviter} invites you to join {invitation.organization_name}.\n\n"
-            f"{self.link(token)}\n\n"
-            "The link is for you alone. It works once, for three days.\n"
-        )
-        return message
+    def close(self) -> None:
+        """Send nothing more."""
+        self._post.shutdown(wait=False, cancel_futures=True)
 
-    def _send(self, message: EmailMessage, invitation_id: str) -> None:
-        """Send, or say in the log that it could not be done: the invitation can be sent again."""
-        context = ssl.create_default_context()
+    def _send(self, invitation: InvitationView, token: str) -> None:
         try:
-            with (
-                smtplib.SMTP_SSL(self.host, self.port, timeout=_SECONDS_MAX, context=context)
-                if self.is_encrypted
-                else smtplib.SMTP(self.host, self.port, timeout=_SECONDS_MAX)
-            ) as server:
-                if not self.is_encrypted:
-                    server.ehlo()
-                    if server.has_extn("starttls"):
-                        server.starttls(context=context)
-                    elif self.user and self.host not in _LOCAL:
-                        raise smtplib.SMTPNotSupportedError("no password over a connection in clear")
+            message = self._message(invitation, token)
+            with self._connect() as server:
                 if self.user:
                     server.login(self.user, self.password)
-                server.send_message(message)
-        except (OSError, smtplib.SMTPException) as error:
+                server.sendmail(self.sender, [invitation.email], message)
+        except (OSError, ValueError, smtplib.SMTPException) as error:
             # The error's own words may quote the message, and with it the link.
-            _log.warning("mail not sent", invitation=invitation_id, error=type(error).__name__)
+            _log.warning("mail not sent", invitation=invitation.invitation.id, error=type(error).__name__)
+
+    def _message(self, invitation: InvitationView, token: str) -> bytes:
+        inviter = invitation.inviter_name or "An administrator"
+        message = MIMEText(
+            f"{inviter} invites you to join {invitation.organization_name}.\n\n"
+            f"{self.link(token)}\n\n"
+            "The link is for you alone. It works once, for three days.\n",
+            "plain",
+            "utf-8",
+        )
+        message["From"] = self.sender
+        message["To"] = invitation.email
+        # Encoded whole: people choose these names, and some would be read as more than text.
+        message["Subject"] = Header(f"Invitation to {invitation.organization_name}", "utf-8")
+        return message.as_bytes()
+
+    def _connect(self) -> smtplib.SMTP:
+        context = ssl.create_default_context()
+        if self.is_encrypted:
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=_SECONDS_MAX, context=context)
+        server = smtplib.SMTP(self.host, self.port, timeout=_SECONDS_MAX)
+        try:
+            server.ehlo()
+            if server.has_extn("starttls") or self.host not in _LOCAL:
+                server.starttls(context=context)
+        except BaseException:
+            server.close()
+            raise
+        return server

@@ -97,8 +97,9 @@ class Snapshot:
     def assumption(self) -> Assumption | None:
         """What the principal's session has entered, or None if a link that made it is gone.
 
-        The links are the session itself, the API key with which it was opened, the role and that it is assumable,
-        the trust on that role, and every party that the trust names: the membership, or a group that it is in.
+        The links are the session itself, the API key with which it was opened and whose key that is, the role and
+        that it is assumable, the trust on that role, and every party that the trust names: the membership, or a group
+        that it is in.
         Whether the user may still assume the role is a decision of its own: see `decide`.
         """
         session, membership = self.principal.session, self.principal.membership
@@ -106,9 +107,22 @@ class Snapshot:
             return None
         assumed, through = self.held(session, FactKind.ASSUMPTION)[0], self.held(session, FactKind.SESSION_TRUST)[0]
         trusts = [fact for fact in self.held(through.thing, FactKind.TRUST) if fact.thing == assumed.thing]
+        opened_with = self.held(session, FactKind.SESSION_KEY)[0].thing
         if not trusts or not self.assumable(assumed.thing) or not self.trusts_member(through.thing, membership):
             return None
+        if not self._is_of_somebody(opened_with):
+            return None
         return Assumption(assumed.thing, assumed.value or "", terms_of(trusts[0].value or ""), assumed)
+
+    def _is_of_somebody(self, key: int) -> bool:
+        """Whether who has a key is a member in good standing: it need not be the one whose session it opened."""
+        return any(
+            self.exists(joined.thing)
+            and not self.held(joined.thing, FactKind.BLOCK)
+            and not self.held(issued.thing, FactKind.SUSPENSION)
+            for issued in self.held(key, FactKind.EXISTENCE)
+            for joined in self.held(issued.thing, FactKind.EXISTENCE)
+        )
 
     def trusts_member(self, trust: int, membership: int) -> bool:
         """Whether a member is every party that a trust names."""

@@ -12,7 +12,7 @@ from rescind.decision.snapshot import Principal, Snapshot, gather
 from rescind.decision.trusts import ADDRESS, unmet
 from rescind.model.addresses import read_address, read_network
 from rescind.model.errors import Forbidden, NotFound, Unauthenticated, UnknownAddress
-from rescind.model.facts import Fact, FactKind
+from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Reader
 
@@ -199,10 +199,20 @@ def welcome(reader: Reader, token: str) -> Guest:
     if found is None or not waiting or answered:
         raise NotFound(ObjectKind.INVITATION.label)
     invitation = reader.objects([found])[found]
-    organization = snapshot_of(reader, Principal(PLATFORM), found, invitation.owner)
-    if not organization.exists(found) or not organization.exists(invitation.owner):
+    around = snapshot_of(reader, Principal(PLATFORM), found, invitation.owner)
+    if not around.exists(found) or not around.exists(invitation.owner) or not _stands_by(reader, invitation, waiting):
         raise NotFound(ObjectKind.INVITATION.label)
     return Guest(invitation)
+
+
+def _stands_by(reader: Reader, invitation: Object, waiting: Collection[Interval]) -> bool:
+    """Whether who sent the invitation last is a member still: nobody lets himself in again by an older one.
+
+    What no user sent, the operator did.
+    """
+    senders = [actor for _, actor in reader.origins({interval.revision_from for interval in waiting}).values()]
+    users = [user for sender in senders if (user := reader.find_object(ObjectKind.USER, sender)) is not None]
+    return all(principal_of(reader, user.key, invitation.owner).membership for user in users)
 
 
 def in_organization(reader: Reader, actor: Actor, organization: int) -> Actor | None:

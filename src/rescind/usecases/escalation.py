@@ -1,11 +1,13 @@
 """No escalation: nobody but root gives what he does not hold.
 
 What a write gives is read off its plan, so that no use case can forget to ask: every Allow that begins to flow
-through something opened, and every Deny that stops flowing through something closed.
+through something opened, and every Deny that stops flowing through something closed. What is deleted counts as if it
+lived, for somebody may restore it in good faith; and what may be entered through a trust counts as if it were had.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from json import loads
 
 from rescind.decision.cover import TooMuchWork, uncovered
 from rescind.decision.effective import effective_permissions
@@ -19,8 +21,9 @@ from rescind.usecases.actor import Actor
 from rescind.usecases.unit import Member, Unit, View
 
 _EVERYTHING = Statement(Effect.ALLOW, ("*",), ("*",))
-_HOLDS_NOTHING_BACK = (FactKind.API_ACCESS, FactKind.TRUST, FactKind.TRUSTED_PARTY)
 _ABOUT_THE_HOLDER = (FactKind.EXISTENCE, FactKind.DOCUMENT, FactKind.ROLE_DEFINITION)
+_BINDS_NOBODY = (FactKind.API_ACCESS, FactKind.TRUST, FactKind.TRUSTED_PARTY)
+"""What ends with these takes its Denies along with its Allows."""
 
 
 def refuse_escalation(unit: Unit) -> None:
@@ -43,7 +46,9 @@ def refuse_credential(view: View, member: Member) -> None:
         raise Forbidden("only root may touch the credentials of root")
     if not _is_bound(view.actor):
         return
-    allows = [held for held in _held(view.snapshot(member)) if held.effect is Effect.ALLOW]
+    party = [member.membership.key]
+    could = [*_held(view.snapshot(member)), *_enterable(view, _around(view, party), party)]
+    allows = [statement for statement in could if statement.effect is Effect.ALLOW]
     missing = _missing(allows, view.actor)
     if missing is not None:
         raise Forbidden(f"not permitted to touch the credentials of somebody who holds more: {_said(missing)}")
@@ -80,52 +85,70 @@ def _given(unit: Unit) -> list[Statement]:
         if not (fact.holder in made and (fact.kind in _ABOUT_THE_HOLDER or fact.scope in made))
     ]
     closed = [interval.fact for interval in plan.closed]
-    before, after = (
-        _world(unit, [*opened, *closed], without=(), plus=()),
-        _world(unit, [*opened, *closed], without=closed, plus=plan.opened),
-    )
+    about = [key for fact in (*opened, *closed) for key in (fact.holder, fact.thing)]
+    before, after = _around(unit, about), _around(unit, about, without=closed, plus=plan.opened)
     given = []
     for fact in opened:
-        if fact.kind is FactKind.SUSPENSION:
-            continue
-        # Other terms of a trust may be wider ones: what the role gives is looked at anew.
-        old_facts = [old for old in closed if old.place == fact.place and fact.kind is not FactKind.TRUST]
-        had = {statement for old in old_facts for statement in _flow(unit, before, old)}
-        given += [
-            statement
-            for statement in _flow(unit, after, fact)
-            if statement.effect is Effect.ALLOW and statement not in had
-        ]
+        old = next((ended for ended in closed if ended.place == fact.place), None)
+        if fact.kind is not FactKind.SUSPENSION and not _is_same_type(old, fact):
+            had = _flow(unit, before, old) if old and fact.kind is FactKind.DOCUMENT else []
+            given += _of_effect(Effect.ALLOW, [*_flow(unit, after, fact), *_entered(unit, after, fact)], but=had)
     for fact in closed:
-        if fact.kind in _HOLDS_NOTHING_BACK or unit.kind_of(fact.holder) is ObjectKind.ROLE_TRUST:
-            continue
-        # Lifting a suspension gives the Allows that it held back; whatever else ends may have held a Deny.
-        lifted = Effect.ALLOW if fact.kind is FactKind.SUSPENSION else Effect.DENY
-        kept = {statement for new in opened if new.place == fact.place for statement in _flow(unit, after, new)}
-        given += [
-            statement for statement in _flow(unit, before, fact) if statement.effect is lifted and statement not in kept
-        ]
+        new = next((begun for begun in opened if begun.place == fact.place), None)
+        if fact.kind is FactKind.SUSPENSION:
+            # Lifting it gives what it held back.
+            given += _of_effect(Effect.ALLOW, [*_flow(unit, before, fact), *_entered(unit, before, fact)])
+        elif fact.kind not in _BINDS_NOBODY and not _is_same_type(fact, new):
+            kept = _flow(unit, after, new) if new and fact.kind is FactKind.DOCUMENT else []
+            given += _of_effect(Effect.DENY, _flow(unit, before, fact), but=kept)
     return given
 
 
-def _world(unit: Unit, about: Iterable[Fact], *, without: Collection[Fact], plus: Collection[Fact]) -> Snapshot:
-    """The facts around those, without some and with others; of no principal."""
+def _of_effect(effect: Effect, statements: Iterable[Statement], but: Collection[Statement] = ()) -> list[Statement]:
+    return [statement for statement in statements if statement.effect is effect and statement not in but]
+
+
+def _is_same_type(old: Fact | None, new: Fact | None) -> bool:
+    """Whether a role's definition changes in something else than its type: that gives nothing."""
+    if old is None or new is None or new.kind is not FactKind.ROLE_DEFINITION:
+        return False
+    return bool(loads(old.value or "")["role_type"] == loads(new.value or "")["role_type"])
+
+
+class _AsIfRestored(Snapshot):
+    """Facts of no principal, in which everything that was deleted is there again."""
+
+    def exists(self, key: int) -> bool:  # noqa: ARG002 - the answer is the same for every object
+        """Whatever an edge leads to."""
+        return True
+
+
+def _around(
+    view: View, keys: Iterable[int], *, without: Collection[Fact] = (), plus: Collection[Fact] = ()
+) -> Snapshot:
+    """The facts around those objects, without some and with others."""
 
     def fetch(keys: Collection[int]) -> list[Fact]:
-        stored = [interval.fact for interval in unit.reader.intervals(keys)]
+        stored = [interval.fact for interval in view.reader.intervals(keys)]
         return [fact for fact in stored if fact not in without] + [fact for fact in plus if fact.holder in keys]
 
-    seeds = {key for fact in about for key in (fact.holder, fact.thing)} - {PLATFORM}
-    return Snapshot(Principal(PLATFORM), unit.reader.revision, unit.reader.instant, gather(seeds, fetch))
+    seeds = set(keys) - {PLATFORM}
+    return _AsIfRestored(Principal(PLATFORM), view.reader.revision, view.reader.instant, gather(seeds, fetch))
 
 
 def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
-    """The statements that reach somebody through a fact."""
+    """The statements that somebody has, or is bound by, through a fact."""
     match fact.kind:
         case FactKind.ROOT:
             return [_EVERYTHING]
         case FactKind.DOCUMENT:
             return list(statements_of(fact.value or ""))
+        case FactKind.EXISTENCE | FactKind.ROLE_DEFINITION | FactKind.SUSPENSION | FactKind.API_ACCESS:
+            kind = unit.kind_of(fact.holder)
+            if fact.kind is FactKind.EXISTENCE and kind is ObjectKind.MEMBERSHIP:
+                # A person who leaves takes nothing with him that anybody else would gain.
+                return []
+            return _of_object(unit, world, fact.holder, kind)
         case (
             FactKind.POLICY_ATTACHMENT
             | FactKind.PERMISSION_GRANT
@@ -133,10 +156,6 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             | FactKind.GROUP_MEMBERSHIP
         ):
             return _of_object(unit, world, fact.thing, unit.kind_of(fact.thing))
-        case FactKind.SUSPENSION | FactKind.API_ACCESS | FactKind.TRUST | FactKind.TRUSTED_PARTY:
-            return _of_object(unit, world, fact.holder, unit.kind_of(fact.holder))
-        case FactKind.EXISTENCE | FactKind.ROLE_DEFINITION:
-            return _of_itself(unit, world, fact.holder)
         case (
             FactKind.BLOCK
             | FactKind.HOME
@@ -144,6 +163,8 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             | FactKind.REACH
             | FactKind.SERVICE
             | FactKind.ALLOW_LIST
+            | FactKind.TRUST
+            | FactKind.TRUSTED_PARTY
             | FactKind.ASSUMPTION
             | FactKind.SESSION_TRUST
             | FactKind.SESSION_KEY
@@ -151,37 +172,59 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             | FactKind.ACCEPTANCE
             | FactKind.DECLINE
         ):
-            # Who opens a session takes what a trust has given him already.
             return []
+
+
+def _entered(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
+    """The statements that somebody comes to through a fact by entering a role; opening a session takes what is his."""
+    match fact.kind:
+        case FactKind.TRUST | FactKind.TRUSTED_PARTY:
+            return _of_trusts(world, [fact.holder])
+        case FactKind.GROUP_MEMBERSHIP:
+            return _enterable(unit, world, [fact.thing])
+        case FactKind.SUSPENSION | FactKind.API_ACCESS:
+            return _enterable(unit, world, [fact.holder])
+        case FactKind.EXISTENCE | FactKind.ROLE_DEFINITION:
+            match unit.kind_of(fact.holder):
+                case ObjectKind.ROLE:
+                    return _said_by(world, world.from_role(fact.holder))
+                case ObjectKind.ROLE_TRUST:
+                    return _of_trusts(world, [fact.holder])
+                case ObjectKind.GROUP:
+                    return _enterable(unit, world, [fact.holder])
+                case _:
+                    return []
+        case _:
+            return []
+
+
+def _enterable(view: View, world: Snapshot, parties: Collection[int]) -> list[Statement]:
+    """What members and groups may come to by the trusts that name them, or a group that they are in."""
+    groups = [fact.thing for party in parties for fact in world.held(party, FactKind.GROUP_MEMBERSHIP)]
+    named = {found.fact.holder for found in view.reader.intervals_on([*parties, *groups], FactKind.TRUSTED_PARTY)}
+    return _of_trusts(_around(view, named), named)
+
+
+def _of_trusts(world: Snapshot, trusts: Iterable[int]) -> list[Statement]:
+    """What the roles of those trusts hold. A trust that time has ended counts: somebody may extend it."""
+    roles = {fact.thing for trust in trusts for fact in world.facts.get(trust, ()) if fact.kind is FactKind.TRUST}
+    return [statement for role in roles for statement in _said_by(world, world.from_role(role))]
 
 
 def _of_object(unit: Unit, world: Snapshot, key: int, kind: ObjectKind) -> list[Statement]:
     """The statements that whoever is attached to an object has from it."""
-    reaches: Iterable[Reach]
     match kind:
         case ObjectKind.POLICY | ObjectKind.PERMISSION:
-            return list(world.statements(key)) if world.exists(key) else []
+            return list(world.statements(key))
         case ObjectKind.ROLE:
-            reaches = world.from_role(key) if world.exists(key) and world.assignable(key) else ()
-        case ObjectKind.ROLE_TRUST:
-            entered = [trust.thing for trust in world.held(key, FactKind.TRUST)] if world.exists(key) else []
-            reaches = [reach for role in entered if world.exists(role) for reach in world.from_role(role)]
+            return _said_by(world, world.from_role(key) if world.assignable(key) else ())
         case ObjectKind.GROUP:
-            reaches = world.from_holder(key, unit.organization) if world.exists(key) else ()
+            return _said_by(world, world.from_holder(key, unit.organization))
         case ObjectKind.MEMBERSHIP:
-            reaches = replace(world, principal=Principal(PLATFORM, unit.organization, key)).reaches
+            return _said_by(world, replace(world, principal=Principal(PLATFORM, unit.organization, key)).reaches)
         case _:
-            reaches = ()
+            return []
+
+
+def _said_by(world: Snapshot, reaches: Iterable[Reach]) -> list[Statement]:
     return [statement for reach in reaches for statement in world.statements(reach.policy)]
-
-
-def _of_itself(unit: Unit, world: Snapshot, key: int) -> list[Statement]:
-    """The statements that people have from an object's being there, or being what it is."""
-    kind = unit.kind_of(key)
-    if kind is ObjectKind.MEMBERSHIP:
-        # A person who leaves takes nothing with him that anybody else would gain.
-        return []
-    if kind is ObjectKind.ROLE and world.exists(key) and unit.reader.intervals_on([key], FactKind.TRUST):
-        # Not its holders alone, but those who may enter it.
-        return [statement for reach in world.from_role(key) for statement in world.statements(reach.policy)]
-    return _of_object(unit, world, key, kind)

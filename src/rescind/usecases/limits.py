@@ -21,8 +21,9 @@ INSTANT_MAX = 253_402_300_799_999_999
 """The last instant of the year 9999, in microseconds: no date after it can be written."""
 
 # What shows as nothing, or turns round what follows it: control characters, line ends, empty spaces, overrides.
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufffe\uffff]")
+# One mailbox and nothing that a mail program would read as more than that.
+_EMAIL = re.compile(r"[^@\s()<>\[\]:;,\\\"\x00-\x1f\x7f]+@[^\W_](?:[\w.-]*[^\W_])?")
 
 
 def name(value: str, member: str = "name") -> str:
@@ -44,7 +45,7 @@ def description(value: str) -> str:
 
 def email(value: str) -> str:
     """An e-mail address, as far as its form can tell."""
-    if len(value) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(value):
+    if len(value) > EMAIL_LENGTH_MAX or "=?" in value or not _EMAIL.fullmatch(value):
         raise Invalid("`email` is not an e-mail address")
     return _visible(value, "email")
 

@@ -8,7 +8,7 @@ from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
 from rescind.usecases import limits, users
-from rescind.usecases.actor import in_organization
+from rescind.usecases.actor import admits_address, in_organization
 from rescind.usecases.restoring import reopen
 from rescind.usecases.unit import Member, Unit, View
 
@@ -41,7 +41,8 @@ def page(view: View, window: Window) -> Page[OrganizationView]:
     mine = []
     for membership in view.memberships_of(view.actor.user):
         there = in_organization(view.reader, view.actor, membership.owner)
-        if there and view.facts(membership.key, FactKind.API_ACCESS) and there.may(LIST, "organization"):
+        api_enabled = view.facts(membership.key, FactKind.API_ACCESS)
+        if there and api_enabled and _lets_in(view, membership) and there.may(LIST, "organization"):
             mine.append(membership.owner)
     if not mine:
         raise Forbidden(f"not permitted: `{LIST}`")
@@ -100,8 +101,8 @@ def transfer(unit: Unit, *, organization: str, user: str) -> None:
     """Make another member the one root in place of the actor, who stays a member."""
     _here(unit, organization)
     member = unit.member(user)
-    if users.is_suspended(unit, member):
-        raise Invalid("a suspended member cannot become root")
+    if users.is_suspended(unit, member) or not unit.facts(member.membership.key, FactKind.API_ACCESS):
+        raise Invalid("a member who is suspended, or may not use the API, cannot become root")
     hand_over(unit, member)
 
 
@@ -126,7 +127,7 @@ def memberships(view: View) -> list[Membership]:
             membership.created_at,
         )
         for membership in view.memberships_of(view.actor.user)
-        if view.actor.reaches(membership.owner) and view.exists(membership.owner)
+        if view.actor.reaches(membership.owner) and view.exists(membership.owner) and _lets_in(view, membership)
     ]
 
 
@@ -172,6 +173,11 @@ def describe(view: View, organizations: Iterable[Object]) -> list[OrganizationVi
         )
         for organization in organizations
     ]
+
+
+def _lets_in(view: View, membership: Object) -> bool:
+    """Whether a membership of the actor may be used from where he is."""
+    return admits_address(view.facts(membership.key, FactKind.ALLOW_LIST), view.actor.address)
 
 
 def _named(view: View, organization: str) -> Object:

@@ -1,7 +1,4 @@
-"""Bringing back what was deleted. Existence alone was ended, so existence alone is opened again.
-
-But sessions that lived by it ended with it for good.
-"""
+"""Bringing back what was deleted. Existence alone was ended, so existence alone is opened again."""
 
 from rescind.model.errors import NotFound
 from rescind.model.facts import Fact, FactKind
@@ -30,8 +27,4 @@ def reopen(unit: Unit, found: Object) -> Object:
     if ended is None or unit.reader.instant - ended[1] > RESTORE_MICROSECONDS_MAX:
         raise NotFound(found.kind.label)
     unit.open(Fact(FactKind.EXISTENCE, found.key))
-    for kind in (FactKind.ASSUMPTION, FactKind.SESSION_TRUST):
-        for session in unit.intervals_on(found.key, kind):
-            for interval in unit.intervals(session.fact.holder, FactKind.EXISTENCE):
-                unit.close(interval.fact)
     return found

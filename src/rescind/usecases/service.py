@@ -93,6 +93,7 @@ class Service:
             self._used(asks, reader.instant)
             unit = Unit(reader, asks, asks.organization, next_key, now)
             result = usecase(unit, *args, **kwargs)
+            sessions.end_for_good(unit)
             if not self._faithful_grants and isinstance(asks, Actor):
                 refuse_escalation(unit)
             origin = Origin(operation_of(usecase), call.asking.request_id, unit.organization, *asks.names)
@@ -116,6 +117,7 @@ class Service:
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
             unit = Unit(reader, None, PLATFORM, next_key, now)
             result = usecase(unit, *args, **kwargs)
+            sessions.end_for_good(unit)
             return unit, result, Origin(operation_of(usecase), request_id, unit.organization, f"command:{command}")
 
         return self._write(planned)

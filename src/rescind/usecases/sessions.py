@@ -125,6 +125,20 @@ def end(unit: Unit, *, session: str) -> None:
     unit.end(_named(unit, session))
 
 
+def end_for_good(unit: Unit) -> None:
+    """Close every session that something opened in the unit would bring back: what a lost link took stays taken.
+
+    Read off the plan, so that no use case can forget it. A right to assume that was taken and is given back is not
+    looked at: there the session was only refused meanwhile, as in a suspension.
+    """
+    made = {created.key for created in unit.plan.created}
+    for fact in unit.plan.opened:
+        if fact.holder not in made:
+            for session in _revived_by(unit, fact):
+                for interval in unit.intervals(session, FactKind.EXISTENCE):
+                    unit.close(interval.fact)
+
+
 def find(view: View, name: str) -> Object | None:
     """The living session of this organization with that token or id."""
     if name.startswith(SESSION_PREFIX):
@@ -173,6 +187,45 @@ def describe(view: View, sessions: Sequence[Object]) -> list[SessionView]:
             )
         )
     return described
+
+
+def _revived_by(unit: Unit, fact: Fact) -> list[int]:
+    """The sessions, by key, that lived by a fact before, when it or what was in its place ended."""
+    replaced = [interval.fact for interval in unit.plan.closed if interval.fact.place == fact.place]
+    match fact.kind:
+        case FactKind.EXISTENCE:
+            match unit.kind_of(fact.holder):
+                case ObjectKind.ROLE:
+                    return _holders_on(unit, [fact.holder], FactKind.ASSUMPTION)
+                case ObjectKind.ROLE_TRUST:
+                    return _through(unit, [fact.holder])
+                case ObjectKind.GROUP:
+                    return _through(unit, _holders_on(unit, [fact.holder], FactKind.TRUSTED_PARTY))
+                case _:
+                    return []
+        case FactKind.ROLE_DEFINITION if not any(_is_assumable(old) for old in replaced):
+            return _holders_on(unit, [fact.holder], FactKind.ASSUMPTION)
+        case FactKind.TRUST if not any(old.alive(unit.reader.instant) for old in replaced):
+            return _through(unit, [fact.holder])
+        case FactKind.TRUSTED_PARTY:
+            return _through(unit, [fact.holder])
+        case FactKind.GROUP_MEMBERSHIP:
+            named = _through(unit, _holders_on(unit, [fact.thing], FactKind.TRUSTED_PARTY))
+            return sorted({*named} & {*_holders_on(unit, [fact.holder], FactKind.EXISTENCE)})
+        case _:
+            return []
+
+
+def _through(unit: Unit, trusts: Sequence[int]) -> list[int]:
+    return _holders_on(unit, trusts, FactKind.SESSION_TRUST)
+
+
+def _holders_on(unit: Unit, things: Sequence[int], kind: FactKind) -> list[int]:
+    return [interval.fact.holder for interval in unit.reader.intervals_on(things, kind)]
+
+
+def _is_assumable(definition: Fact) -> bool:
+    return bool(json.loads(definition.value or "")["role_type"] == "assumable")
 
 
 def _named(view: View, name: str) -> Object:
@@ -240,7 +293,8 @@ def _trust_for(unit: Unit, member: Member, role: Object, addresses: set[str]) ->
         if terms.trust_type not in _BY_CALL:
             continue
         if terms.issuer_source:
-            raise Invalid("this role trust asks for an identity token of the platform, which is not supported here")
+            failed.append("trusted_oidc_issuer_source")
+            continue
         missed = {name for address in addresses for name in unmet(terms, address, unit.reader.instant)}
         if not missed:
             return trust

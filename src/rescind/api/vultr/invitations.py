@@ -39,12 +39,11 @@ def resend_invitation(exchange: Here, invitation_id: str) -> Response:
 
 
 def _sent(exchange: Exchange, link: NewLink) -> Response:
-    """The invitation; its link goes by mail, after the answer: a slow mail server keeps nobody waiting."""
+    """The invitation; its link goes by mail."""
     found = exchange.look(invitations.get, link.id)
-    response = exchange.reply(say.invitation_both(found))
     if link.token is not None:
-        response.background = exchange.mail.invitation(found, link.token)
-    return response
+        exchange.mail.send_invitation(found, link.token)
+    return exchange.reply(say.invitation_both(found))
 
 
 def _flag(value: bool | int | str | None) -> bool:
