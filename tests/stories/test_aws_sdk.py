@@ -127,6 +127,7 @@ def test_a_bearer_token_is_the_credential_where_there_is_one(in_process: Story) 
         ({"RoleArn": "arn:aws:iam::someone-else:role/unknown"}, 403),
         ({"RoleSessionName": ""}, 400),
         ({"RoleSessionName": "a\u0007b"}, 400),
+        ({"RoleSessionName": "a\uffffb"}, 400),
         ({"DurationSeconds": "soon"}, 400),
         ({"DurationSeconds": "-1"}, 400),
         ({"DurationSeconds": "0"}, 400),

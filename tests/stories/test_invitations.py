@@ -13,16 +13,31 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope
 
 from rescind.usecases import invitations
+from rescind.usecases.actor import Asking
+from rescind.usecases.requirements import needs
+from rescind.usecases.service import Call
 from servers import Server, free_port, rescind
 from world import World, allow, root_of_another
 
 PASSWORD = "correct horse battery"
+BENT = "=?utf-8?q?X=0d=0aX-Evil:_1=0d=0a=0d=0aBODY?="
+"""What mail programs read as header lines."""
 
 
 def link_of(world: World, invitation: str) -> str:
     """The token that the operator's command hands out."""
     assert world.node is not None
     made = world.node.service.operate("test", f"r{time.monotonic_ns()}", invitations.link, invitation=invitation).result
+    assert made.token is not None
+    return made.token
+
+
+def sent_link(world: World, invitation: str) -> str:
+    """The token of a link that was sent by mail when the invitation was sent again."""
+    assert world.node is not None
+    asking = Asking(f"r{time.monotonic_ns()}", world.key)
+    call = Call(asking, needs("iam.invitation.Resend", on="invitation"), invitation)
+    made = world.node.service.write(call, invitations.resend, invitation=invitation, with_link=True).result
     assert made.token is not None
     return made.token
 
@@ -147,6 +162,45 @@ def test_the_link_of_an_ended_organization_is_dead(world: World) -> None:
     assert accept(world, token, name="Ann").status_code == 404
 
 
+def test_nobody_lets_himself_in_again_by_an_invitation_that_he_sent(world: World) -> None:
+    """It lapses when who sent it last is no member any more, until somebody else sends it again."""
+    admin = world.person()
+    world.attach_policy(world.policy(allow("iam.invitation.*")), user=admin.id)
+    invitation = invite(world.as_(admin.key), "himself@example.org")
+    # Mail was sent: the link is out, and the change that made it was the administrator's.
+    token = sent_link(world.as_(admin.key), invitation)
+    assert world.as_("").status(f"/v1/invitations/{token}") == 200
+    world.delete(f"/v2/users/{admin.id}")
+    assert accept(world, token, name="Back Again").status_code == 404
+    world.call("POST", f"/v2/invitation/{invitation}/resend").raise_for_status()
+    assert accept(world, token, name="Vouched For").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "a,b@example.org",
+        ",@=?utf-8?q?=0d=0aBcc:x?=",
+        "=?utf-8?q?=0d=0aBcc:x?=@x.org",
+        "a@[",
+        ":;@;",
+        "*@[",
+        "a@b@c.org",
+        '"a b"@example.org',
+        "a@example.org>",
+        "<a@example.org",
+        "a@-x.org",
+        "a@x.org-",
+        "a@",
+        "@x.org",
+    ],
+)
+def test_an_address_that_is_more_than_one_mailbox_is_refused(small_world: World, email: str) -> None:
+    assert small_world.status("/v2/invitation", "POST", {"email_invited": email}) == 400
+    body = {"email": email, "name": "n", "password": PASSWORD}
+    assert small_world.status("/v2/users", "POST", body) == 400
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -235,9 +289,15 @@ def test_an_invitation_goes_by_mail_and_its_link_works(
         assert "Default" in first["Subject"]
         found = re.search(r"https://iam\.example\.org(/v1/invitations/\S+)", first.get_content())
         assert found
+        # A name that would be read as headers is text, and nothing is added by it.
+        organization = world.organization()
+        world.call("PUT", f"/v2/organizations/{organization}", {"name": BENT}).raise_for_status()
         # Sent again, the older link is dead.
         world.call("POST", f"/v2/invitation/{invitation}/resend").raise_for_status()
-        again = re.search(r"https://iam\.example\.org(/v1/invitations/\S+)", handler.wait(2)[1].get_content())
+        second = handler.wait(2)[1]
+        again = re.search(r"https://iam\.example\.org(/v1/invitations/\S+)", second.get_content())
+        assert second["Subject"].strip() == f"Invitation to {BENT}"
+        assert set(second.keys()) == set(first.keys())
         assert again
         assert world.status(found[1]) == 404
         assert world.status(again[1]) == 200

@@ -68,7 +68,7 @@ def test_ownership_goes_over_whole(world: World) -> None:
     assert [found["root"] for found in memberships(world)] == [False]
 
 
-@pytest.mark.parametrize("who", ["unknown", "suspended", "removed"])
+@pytest.mark.parametrize("who", ["unknown", "suspended", "removed", "without API access"])
 def test_ownership_goes_to_a_member_in_good_standing(world: World, who: str) -> None:
     ann = world.person()
     organization = world.organization()
@@ -76,9 +76,11 @@ def test_ownership_goes_to_a_member_in_good_standing(world: World, who: str) -> 
         world.call("PUT", f"/v2/organizations/{organization}/user/{ann.id}/suspend").raise_for_status()
     if who == "removed":
         world.delete(f"/v2/organizations/{organization}/user/{ann.id}")
+    if who == "without API access":
+        world.call("PATCH", f"/v2/users/{ann.id}", {"api_enabled": False}).raise_for_status()
     user = "unknown" if who == "unknown" else ann.id
     answer = world.call("POST", f"/v1/organizations/{organization}/transfer", {"user": user})
-    assert answer.status_code == (400 if who == "suspended" else 404)
+    assert answer.status_code == (404 if who in ("unknown", "removed") else 400)
     assert world.status("/v2/users") == 200
 
 

@@ -208,11 +208,17 @@ ENDS: dict[str, tuple[Callable[[Story], Any], int]] = {
     ),
 }
 FOR_GOOD = {
-    "the session is deleted by its token": None,
     "the trust is deleted": lambda s: s.root.call("PATCH", f"/v2/role-trusts/{s.trust}/restore").raise_for_status(),
+    "the trust expires": lambda s: put_trust(s, valid_until=""),
+    "the trust is for another role": lambda s: put_trust(s, role_id=s.role),
+    "the trust is for another user": lambda s: put_trust(s, trusted_user_id=s.ann.id),
+    "the trust is for another group": lambda s: put_trust(s, trusted_group_id=s.group),
     "the role is deleted": lambda s: s.root.call("PATCH", f"/v2/roles/{s.role}/restore").raise_for_status(),
-    "the user is removed": None,
-    "the key that opened it is deleted": None,
+    "the role is not assumable any more": lambda s: s.root.call(
+        "PUT", f"/v2/roles/{s.role}", {"role_type": "assumable"}
+    ).raise_for_status(),
+    "the user leaves the trusted group": lambda s: s.root.post(f"/v2/groups/{s.group}/members", {"user_id": s.ann.id}),
+    "the trusted group is deleted": lambda s: s.root.call("POST", f"/v1/groups/{s.group}/restore").raise_for_status(),
 }
 BACK = {
     "the user is suspended": lambda s: s.root.call(
@@ -259,15 +265,44 @@ def test_a_session_that_ended_is_unknown(story: Story, way: str) -> None:
 def test_what_ended_a_session_for_good_may_be_restored_and_it_stays_ended(story: Story, way: str) -> None:
     ENDS[way][0](story)
     assert story.status() == 401
-    restore = FOR_GOOD[way]
-    if restore is not None:
-        restore(story)
+    FOR_GOOD[way](story)
     assert story.status() == 401
-    if restore is not None:
-        opened = story.at_home.as_(story.ann.key).post(
-            "/v2/assumed-roles/assume", {"role_id": story.role, "session_name": "again"}
-        )
-        assert story.at_home.as_(opened["session_token"]).status("/v2/groups") == 200
+    opened = story.at_home.as_(story.ann.key).post(
+        "/v2/assumed-roles/assume", {"role_id": story.role, "session_name": "again"}
+    )
+    assert story.at_home.as_(opened["session_token"]).status("/v2/groups") == 200
+
+
+@pytest.mark.parametrize("way", ["removed", "suspended", "blocked", "key deleted"])
+def test_a_session_that_root_opened_for_somebody_ends_with_her(story: Story, way: str) -> None:
+    """Who handed over an organization and left it keeps nothing, whosever the session is."""
+    story.root.delete(f"/v2/assumed-roles/{story.session}")
+    body = {"role_id": story.role, "session_name": "hers", "user_id": story.ann.id}
+    token = story.at_home.post("/v2/assumed-roles/assume", body)["session_token"]
+    session = story.at_home.as_(token)
+    assert session.status("/v2/groups") == 200
+    organization, root = story.root.organization(), story.root.get("/v2/users")["users"][0]["id"]
+    other = story.root.person()
+    if way == "key deleted":
+        key = story.root.get("/v2/apikeys")["api_keys"][0]["id"]
+        story.root.delete(f"/v2/apikeys/{key}")
+    else:
+        story.root.call("POST", f"/v1/organizations/{organization}/transfer", {"user": other.id}).raise_for_status()
+        new = story.root.as_(other.key)
+        if way == "removed":
+            new.delete(f"/v2/organizations/{organization}/user/{root}")
+        elif way == "suspended":
+            new.call("PUT", f"/v2/organizations/{organization}/user/{root}/suspend").raise_for_status()
+        else:
+            # The operator's: root's key would not say which organization is meant any more.
+            def block_root(unit: Unit) -> None:
+                user = unit.reader.find_object(ObjectKind.USER, root)
+                assert user is not None
+                unit.open(Fact(FactKind.BLOCK, user.key))
+
+            assert story.root.node is not None
+            story.root.node.service.operate("test", str(uuid.uuid4()), block_root)
+    assert session.status("/v2/groups") == 401
 
 
 @pytest.mark.parametrize("way", BACK)

@@ -102,7 +102,7 @@ class Mail:
         message["From"] = self.sender
         message["To"] = invitation.email
         # Encoded whole: people choose these names, and some would be read as more than text.
-        message["Subject"] = Header(f"Invitation to {invitation.organization_name}", "utf-8")
+        message["Subject"] = Header(f"Invitation to {invitation.organization_name}", "utf-8").encode()
         return message.as_bytes()
 
     def _connect(self) -> smtplib.SMTP:
