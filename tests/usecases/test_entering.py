@@ -177,10 +177,7 @@ def test_nobody_comes_to_what_he_does_not_hold(scene: Scene, way: Callable[[Scen
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_who_holds_all_of_it_may(scene: Scene, way: Callable[[Scene], int]) -> None:
     """What holds the test above up: with everything in hand, or as one who may escalate, each of them is allowed."""
-    holds = scene.root.policy(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    )
-    scene.root.attach_policy(holds, user=scene.me.id)
+    scene.root.attach_policy(scene.root.policy(allow("*")), user=scene.me.id)
     assert way(scene) in (200, 201, 202, 204)
 
 
