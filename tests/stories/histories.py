@@ -114,19 +114,8 @@ class History:
     def rows(self) -> list[Row]:
         """Every interval that was ever written about this organization, as the specification reads it."""
         with self.node.store.snapshot() as connection:
-            return [
-                {
-                    "kind": FactKind(row.kind).label,
-                    "holder": row.holder,
-                    "thing": row.thing or None,
-                    "scope": row.scope or None,
-                    "value": row.value,
-                    "expires_at": row.expires_at,
-                    "revision_from": row.revision_from,
-                    "revision_to": row.revision_to,
-                }
-                for row in connection.execute(sa.select(intervals).where(intervals.c.holder >= self.organization))
-            ]
+            wanted = sa.select(intervals).where(intervals.c.holder >= self.organization)
+            return [as_specified(row) for row in connection.execute(wanted)]
 
     def key(self, number: int) -> int:
         """The key of a user."""
@@ -141,6 +130,20 @@ class History:
         with self.node.store.reading(revision, instant) as reader:
             principal = principal_of(reader, self.key(number), self.organization)
             return decide(AccessRequest(action, "thing", "t1"), snapshot_of(reader, principal))
+
+
+def as_specified(row: sa.Row[Any]) -> Row:
+    """An interval's row as the specification reads it."""
+    return {
+        "kind": FactKind(row.kind).label,
+        "holder": row.holder,
+        "thing": row.thing or None,
+        "scope": row.scope or None,
+        "value": row.value,
+        "expires_at": row.expires_at,
+        "revision_from": row.revision_from,
+        "revision_to": row.revision_to,
+    }
 
 
 def question(user: int, organization: int, action: str) -> dict[str, Any]:

@@ -27,12 +27,12 @@ from rescind.api.vultr.sts import OPERATIONS as STS
 from rescind.app import Node, application, build
 from rescind.decision.decide import AccessRequest, Decision, decide
 from rescind.decision.snapshot import Principal
-from rescind.model.facts import FactKind
 from rescind.model.objects import ObjectKind
 from rescind.settings import Settings
 from rescind.store.schema import intervals
 from rescind.store.verify import verify
 from rescind.usecases.actor import principal_of, snapshot_of
+from stories.histories import as_specified
 from world import World, allow, deny, personal_key, root_of_another
 
 HOME = "203.0.113.7"
@@ -139,19 +139,7 @@ class Face:
         with self.node.store.snapshot() as connection:
             organization = self.key(ObjectKind.ORGANIZATION, self.pools["organization_id"][0])
             here = (intervals.c.holder >= organization) | (intervals.c.holder < 40)
-            return [
-                {
-                    "kind": FactKind(row.kind).label,
-                    "holder": row.holder,
-                    "thing": row.thing or None,
-                    "scope": row.scope or None,
-                    "value": row.value,
-                    "expires_at": row.expires_at,
-                    "revision_from": row.revision_from,
-                    "revision_to": row.revision_to,
-                }
-                for row in connection.execute(sa.select(intervals).where(here))
-            ]
+            return [as_specified(row) for row in connection.execute(sa.select(intervals).where(here))]
 
     def key(self, kind: ObjectKind, identifier: str) -> int:
         moment = self.node.freshness.now()

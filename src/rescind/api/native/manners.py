@@ -6,27 +6,10 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from rescind.api.door import Manners
-from rescind.model.errors import (
-    Forbidden,
-    Gone,
-    Invalid,
-    NotFound,
-    Refusal,
-    Unauthenticated,
-    Unavailable,
-    UnknownAddress,
-)
+from rescind.api.refusals import status_of, with_headers
+from rescind.model.errors import Refusal
 
 _MEDIA_TYPE = "application/problem+json"
-_STATUS: dict[type[Refusal], int] = {
-    Invalid: 400,
-    Unauthenticated: 401,
-    UnknownAddress: 401,
-    Forbidden: 403,
-    NotFound: 404,
-    Gone: 410,
-    Unavailable: 503,
-}
 
 
 class Problem(BaseModel):
@@ -45,14 +28,7 @@ def _plain(status: int, text: str) -> Response:
 
 
 def _refusal(refusal: Refusal) -> Response:
-    response = _plain(_STATUS[type(refusal)], refusal.message)
-    if isinstance(refusal, Unauthenticated):
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(refusal, Unavailable):
-        response.headers["Retry-After"] = "1"
-        if refusal.outcome_unknown:
-            response.headers["Rescind-Outcome"] = "unknown"
-    return response
+    return with_headers(_plain(status_of(refusal), refusal.message), refusal)
 
 
 MANNERS = Manners(_refusal, _plain, Problem, _MEDIA_TYPE)

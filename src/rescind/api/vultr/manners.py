@@ -7,31 +7,13 @@ from fastapi import Query, Response
 
 from rescind.api.door import Manners
 from rescind.api.exchange import Exchange
+from rescind.api.refusals import status_of, with_headers
 from rescind.api.vultr import wire
-from rescind.model.errors import (
-    Forbidden,
-    Gone,
-    Invalid,
-    NotFound,
-    Refusal,
-    Unauthenticated,
-    Unavailable,
-    UnknownAddress,
-)
+from rescind.model.errors import NotFound, Refusal, Unauthenticated, UnknownAddress
 from rescind.model.objects import ObjectKind
 from rescind.store.contract import Page
 from rescind.usecases.allow_lists import ENTRY
 from rescind.usecases.trusts import ISSUER
-
-_STATUS: dict[type[Refusal], int] = {
-    Invalid: 400,
-    Unauthenticated: 401,
-    UnknownAddress: 401,
-    Forbidden: 403,
-    NotFound: 404,
-    Gone: 410,
-    Unavailable: 503,
-}
 
 # Terraform recognizes a missing object by these texts, letter by letter.
 NOT_FOUND = {
@@ -76,21 +58,14 @@ def _plain(status: int, text: str) -> Response:
 
 
 def _refusal(refusal: Refusal) -> Response:
+    text = refusal.message
     if isinstance(refusal, NotFound):
-        return _plain(404, NOT_FOUND.get(refusal.what, "Not found"))
-    if isinstance(refusal, Unauthenticated):
+        text = NOT_FOUND.get(refusal.what, "Not found")
+    elif isinstance(refusal, UnknownAddress):
+        text = f"Unauthorized IP address: {refusal.address}"
+    elif isinstance(refusal, Unauthenticated):
         text = "Invalid API token."
-        if isinstance(refusal, UnknownAddress):
-            text = f"Unauthorized IP address: {refusal.address}"
-        response = _plain(401, text)
-        response.headers["WWW-Authenticate"] = "Bearer"
-        return response
-    response = _plain(_STATUS[type(refusal)], refusal.message)
-    if isinstance(refusal, Unavailable):
-        response.headers["Retry-After"] = "1"
-        if refusal.outcome_unknown:
-            response.headers["Rescind-Outcome"] = "unknown"
-    return response
+    return with_headers(_plain(status_of(refusal), text), refusal)
 
 
 MANNERS = Manners(_refusal, _plain, wire.Error)

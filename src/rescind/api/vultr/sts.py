@@ -16,7 +16,8 @@ from pydantic import RootModel
 
 from rescind.api.door import Door, Manners
 from rescind.api.exchange import Here, Operation
-from rescind.model.errors import Forbidden, Gone, Invalid, NotFound, Refusal, Unauthenticated, Unavailable
+from rescind.api.refusals import status_of, with_headers
+from rescind.model.errors import Invalid, Refusal
 from rescind.usecases import sessions
 from rescind.usecases.requirements import needs
 from rescind.usecases.sessions import NewSession, SessionView
@@ -24,13 +25,12 @@ from rescind.usecases.sessions import NewSession, SessionView
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _PARAMETERS = {"Action", "Version", "RoleArn", "RoleSessionName", "DurationSeconds"}
 _ROLE_ARN = re.compile(r"arn:(?:aws|vultr):iam::([^:/]+):role/([^/]+)")
-_CODES: dict[type[Refusal], tuple[int, str]] = {
-    Invalid: (400, "ValidationError"),
-    Unauthenticated: (401, "InvalidClientTokenId"),
-    Forbidden: (403, "AccessDenied"),
-    NotFound: (404, "NoSuchEntity"),
-    Gone: (410, "ValidationError"),
-    Unavailable: (503, "ServiceUnavailable"),
+_CODES = {
+    400: "ValidationError",
+    401: "InvalidClientTokenId",
+    403: "AccessDenied",
+    404: "NoSuchEntity",
+    503: "ServiceUnavailable",
 }
 
 
@@ -132,15 +132,8 @@ def _text(root: ET.Element) -> str:
 
 
 def _refusal(refusal: Refusal) -> Response:
-    status, code = next(said for kind, said in _CODES.items() if isinstance(refusal, kind))
-    response = _error(status, code, refusal.message)
-    if isinstance(refusal, Unauthenticated):
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(refusal, Unavailable):
-        response.headers["Retry-After"] = "1"
-        if refusal.outcome_unknown:
-            response.headers["Rescind-Outcome"] = "unknown"
-    return response
+    status = status_of(refusal)
+    return with_headers(_error(status, _CODES.get(status, "ValidationError"), refusal.message), refusal)
 
 
 def _plain(status: int, text: str) -> Response:

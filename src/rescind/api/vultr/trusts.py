@@ -50,7 +50,7 @@ def list_assumable_roles(exchange: Here, user_id: str) -> Response:
     return exchange.reply(wire.AssumableRoles(assumable_roles=items, roles=items, meta=whole(len(items))))
 
 
-def _asked(body: wire.TrustNew | wire.TrustEdit) -> Asked:
+def _asked(body: wire.TrustEdit) -> Asked:
     # Null is a value here: it takes the limit away, as an empty text does.
     valid_until = body.valid_until or "" if "valid_until" in body.model_fields_set else None
     return Asked(

@@ -121,17 +121,6 @@ class AllowListEntryNew(Asked):
     subnet_size: int
 
 
-class TrustNew(Asked):
-    role_id: str
-    trust_type: str
-    trusted_user_id: str | None = None
-    trusted_group_id: str | None = None
-    trusted_oidc_issuer_id: str | None = None
-    trusted_oidc_issuer_source: str | None = None
-    conditions: dict[str, Any] | None = None
-    valid_until: str | None = None
-
-
 class TrustEdit(Asked):
     """What is absent stays as it is, members of `conditions` too; null and empty ones are cleared."""
 
@@ -143,6 +132,11 @@ class TrustEdit(Asked):
     trusted_oidc_issuer_source: str | None = None
     conditions: dict[str, Any] | None = None
     valid_until: str | None = None
+
+
+class TrustNew(TrustEdit):
+    role_id: str
+    trust_type: str
 
 
 class AssumeContext(Asked):

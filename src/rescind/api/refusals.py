@@ -1,0 +1,38 @@
+"""What every face says alike when it refuses: the status, and the headers that go with it."""
+
+from fastapi import Response
+
+from rescind.model.errors import (
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+)
+
+_STATUS: dict[type[Refusal], int] = {
+    Invalid: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Gone: 410,
+    Unavailable: 503,
+}
+
+
+def status_of(refusal: Refusal) -> int:
+    """The HTTP status of a refusal."""
+    return next(status for kind, status in _STATUS.items() if isinstance(refusal, kind))
+
+
+def with_headers(response: Response, refusal: Refusal) -> Response:
+    """The same response with what tells a client how to go on."""
+    if isinstance(refusal, Unauthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(refusal, Unavailable):
+        response.headers["Retry-After"] = "1"
+        if refusal.outcome_unknown:
+            response.headers["Rescind-Outcome"] = "unknown"
+    return response
