@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from rescind.app import Node, application, build
 from rescind.certificates import local_certificate
+from rescind.engine import activity
 from rescind.settings import Settings
 from rescind.store.engines import engine_for
 from rescind.store.migrate import migrate
@@ -31,6 +32,9 @@ settings.load_profile("rescind")
 
 # No test speaks TLS with the world, and every HTTP client would load the world's authorities: 60 ms each.
 os.environ["SSL_CERT_FILE"] = str(local_certificate(Path(tempfile.mkdtemp()), ()).authority)
+
+# Nodes in this process write last uses when a test says so: two readings of a list are the same.
+activity.FLUSH_SECONDS = 3600.0
 
 DATABASES = ("sqlite", "postgres")
 

@@ -1,9 +1,11 @@
 """What has no call of its own elsewhere: memberships, ownership, groups brought back, dormant edges, keys elsewhere."""
 
+import time
 from typing import Any
 
 import pytest
 
+from servers import Server
 from world import Person, World, allow, root_of_another
 
 
@@ -168,8 +170,18 @@ def test_dormant_edges_come_in_pages(world: World) -> None:
 # --- last activity ----------------------------------------------------------------------------------------------------
 
 
-def test_the_last_use_is_told_within_seconds_and_only_where_it_is_asked_for(world: World) -> None:
-    """It is no revision, and a group's is that of whichever member used the API last."""
+def test_a_server_tells_the_last_use_within_seconds(server: Server) -> None:
+    root = server.world()
+    ann = root.person()
+    root.as_(ann.key).get("/v2/users/me/groups")
+    deadline = time.monotonic() + 30
+    while not root.get(f"/v2/users/{ann.id}")["user"]["last_activity"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_the_last_use_is_no_revision_and_told_where_it_is_asked_for(world: World) -> None:
+    """A group's is that of whichever member used the API last."""
     assert world.node is not None
     ann, silent = world.person(), world.person()
     group, empty = world.group(ann, silent), world.group(silent)
