@@ -33,6 +33,7 @@ class Node:
     service: Service
     activity: Activity
     mail: Mail
+    settings: Settings
 
 
 def build(settings: Settings) -> Node:
@@ -42,13 +43,13 @@ def build(settings: Settings) -> Node:
     activity = Activity(store)
     service = Service(store, freshness, faithful_grants=settings.faithful_grants, used=activity.note)
     mail = Mail.at(settings.smtp_url, settings.mail_from, settings.reached_at)
-    return Node(store, freshness, service, activity, mail)
+    return Node(store, freshness, service, activity, mail, settings)
 
 
 def application(node: Node) -> App:
     """The node as one ASGI application: each face under its prefix, the probes for everything else."""
     cursors = Cursors(node.store.head().database)
-    faces = [(door.prefix, door.open(node.service, cursors, node.mail)) for door in DOORS]
+    faces = [(door.prefix, door.open(node.service, cursors, node.mail, node.settings)) for door in DOORS]
     rest = probes(node.freshness)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

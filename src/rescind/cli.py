@@ -94,6 +94,12 @@ def main() -> None:
     help="Let members grant what they do not hold, as the systems that are emulated do.",
 )
 @click.option(
+    "--private-addresses",
+    envvar="RESCIND_PRIVATE_ADDRESSES",
+    is_flag=True,
+    help="Take private addresses too into the allow-lists of users, for a server inside a network.",
+)
+@click.option(
     "--smtp-url",
     envvar="RESCIND_SMTP_URL",
     default="",
@@ -380,16 +386,25 @@ def invitations_list(database: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    table = Table(Column("Invitation", min_width=36), "E-mail", "Organization", "Valid until", show_lines=True)
+    table = Table(Column("Invitation", min_width=36), Column("Valid until", min_width=25), show_lines=True)
     for row in rows:
-        until = Text(str(row["expires"]), style="red" if row["expired"] else "green")
-        table.add_row(Text(str(row["id"])), Text(str(row["email"])), Text(str(row["name"])), until)
+        # People choose these names: they are text, not markup.
+        until = Text(f"{row['expires']}", style="green")
+        if row["expired"]:
+            until = Text(f"{row['expires']}\nexpired", style="red")
+        table.add_row(Text(f"{row['email']}\n{row['name']}\n{row['id']}"), until)
     Console().print(table)
 
 
 @invitations.command("link")
 @_database
-@click.option("--public-url", envvar="RESCIND_PUBLIC_URL", default="http://127.0.0.1:8480", show_default=True)
+@click.option(
+    "--public-url",
+    envvar="RESCIND_PUBLIC_URL",
+    default="http://127.0.0.1:8480",
+    show_default=True,
+    help="The address under which the invited person reaches this server.",
+)
 @click.argument("invitation")
 @_json
 def invitations_link(database: str, public_url: str, invitation: str, as_json: bool) -> None:
@@ -400,6 +415,8 @@ def invitations_link(database: str, public_url: str, invitation: str, as_json: b
     from rescind.settings import Settings
     from rescind.usecases import invitations as cases
 
+    if not public_url.startswith(("http://", "https://")):
+        raise click.UsageError("--public-url begins with http:// or https://")
     service = _open(Settings(database=database)).service
     made = service.operate("invitations", str(uuid7()), cases.link, invitation=invitation).result
     assert made.token is not None
@@ -414,6 +431,10 @@ def _open(settings: "Settings", *, migrate_empty: bool = False) -> "Node":
     from rescind.store.engines import engine_for
     from rescind.store.migrate import migrate, schema_version
 
+    file = settings.database.removeprefix("sqlite:///")
+    if file != settings.database and not migrate_empty and not Path(file).exists():
+        # To look must not make one.
+        raise click.ClickException(f"there is no database at {Path(file).resolve()}")
     engine = engine_for(settings.database)
     found = schema_version(engine)
     if found == 0 and migrate_empty:

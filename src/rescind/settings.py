@@ -20,6 +20,7 @@ class Settings:
     tls_key: str = ""
     trusted_proxies: str = ""
     faithful_grants: bool = False
+    private_addresses: bool = False
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
 

@@ -20,6 +20,7 @@ from rescind.app import Node, application
 from rescind.engine.activity import Activity
 from rescind.engine.freshness import Freshness
 from rescind.model.errors import Unavailable
+from rescind.settings import Settings
 from rescind.store.contract import SCHEMA_VERSION, Head
 from rescind.store.database import Database
 from rescind.store.engines import engine_for
@@ -65,7 +66,7 @@ def freshness(store: Watched) -> Freshness:
 @pytest.fixture
 def watched(store: Watched, freshness: Freshness) -> Iterator[World]:
     """A node on that store."""
-    node = Node(store, freshness, Service(store, freshness), Activity(store), Mail(""))
+    node = Node(store, freshness, Service(store, freshness), Activity(store), Mail(""), Settings())
     with TestClient(application(node), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY)
 
@@ -181,7 +182,7 @@ def test_what_time_ended_stays_ended_and_changes_stay_in_order_when_the_database
     )
     store = Database(engine)
     freshness = Freshness(store)
-    node = Node(store, freshness, Service(store, freshness), Activity(store), Mail(""))
+    node = Node(store, freshness, Service(store, freshness), Activity(store), Mail(""), Settings())
     with TestClient(application(node), raise_server_exceptions=False) as client:
         world = World(client, ROOT_KEY)
         person = world.person()

@@ -231,7 +231,8 @@ def test_the_token_of_an_expired_link_is_unknown(world: World, monkeypatch: pyte
     assert world.get(f"/v2/invitation/{invitation}")["invite_status"] == "Pending"
     renewed = world.call("POST", f"/v2/invitation/{invitation}/resend").json()
     assert renewed["expiration_date"] > renewed["date_created"]
-    assert accept(world, token, name="Ann").status_code == 200
+    assert accept(world, token, name="Ann").status_code == 404, "what had expired stays dead"
+    assert accept(world, link_of(world, invitation), name="Ann").status_code == 200
 
 
 # --- by mail ----------------------------------------------------------------------------------------------------------
@@ -354,7 +355,17 @@ def test_the_operator_lists_invitations_and_hands_out_links(server: Server) -> N
     link = made.stdout.strip()
     assert world.client.post(f"{link}/accept", json={"name": "Ann", "password": PASSWORD}).status_code == 200
     assert json.loads(rescind("invitations", "list", "--json", RESCIND_DATABASE=server.database).stdout) == []
+    nonsense = rescind("invitations", "link", invitation, "--public-url", "nonsense", RESCIND_DATABASE=server.database)
+    assert nonsense.returncode == 2
     for unknown in (invitation, "unknown"):
         refused = rescind("invitations", "link", unknown, RESCIND_DATABASE=server.database)
         assert refused.returncode == 1
         assert "Traceback" not in refused.stderr
+
+
+def test_looking_where_there_is_no_database_makes_none(tmp_path: Path) -> None:
+    file = tmp_path / "rescind.db"
+    looked = rescind("invitations", "list", RESCIND_DATABASE=f"sqlite:///{file}")
+    assert looked.returncode == 1
+    assert "there is no database at" in looked.stderr
+    assert not file.exists()

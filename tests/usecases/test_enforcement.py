@@ -65,6 +65,7 @@ class Scene:
     ids: dict[str, str]
 
     def path(self, operation: Operation) -> str:
+        # An id of an invitation is no link to it.
         path = re.sub(r"\{(\w+)\}", lambda found: self.ids[found[1]], operation.path)
         return path + QUERIES.get(operation.handler.__name__, "")
 
@@ -122,8 +123,8 @@ def make_scene(database: str) -> Iterator[Scene]:
             "key_id": root.post(f"/v2/users/{target.id}/apikeys", {"name": "n"})["api_key"]["id"],
             "revision": "1",
             "invitation_id": root.post("/v2/invitation", {"email_invited": "invited@example.org"})["id"],
-            "token": "unknown",
         }
+        ids["invitation"] = ids["invitation_id"]
         ids |= make_session(root, root.person())
         # Who may do nothing is trusted all the same: what she lacks is the right.
         root.post("/v2/role-trusts", trust(ids["entered_id"], nobody))
@@ -216,8 +217,8 @@ def test_every_door_is_tested_here() -> None:
     free = [operation for operation in BY_CREDENTIAL if not operation.requires.any_of and not operation.requires.root]
     assert all(re.match(r"/v2/(users/me/|apikeys)|/v1/(memberships|apikeys)", operation.path) for operation in free)
     assert [row.path for row in BY_LINK] == [
-        "/v1/invitations/{token}",
-        "/v1/invitations/{token}/accept",
-        "/v1/invitations/{token}/decline",
+        "/v1/invitations/{invitation}",
+        "/v1/invitations/{invitation}/accept",
+        "/v1/invitations/{invitation}/decline",
     ]
     assert [row.number for row in VULTR if row.requires.acting is not Acting.KEY] == [1, 3, 4, 5, 6, 94, 95]

@@ -21,6 +21,7 @@ from rescind.api.exchange import Operation
 from rescind.api.mail import Mail
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.model.errors import Invalid, Refusal
+from rescind.settings import Settings
 from rescind.usecases.requirements import Acting
 from rescind.usecases.service import Service
 
@@ -49,10 +50,16 @@ class Door:
     operations: Sequence[Operation]
     manners: Manners
     takes_forms: bool = False
+    description: str = ""
 
-    def open(self, service: Service, cursors: Cursors, mail: Mail) -> App:
+    def open(self, service: Service, cursors: Cursors, mail: Mail, settings: Settings) -> App:
         """The face on a service, as an ASGI application."""
-        node = {"rescind.service": service, "rescind.cursors": cursors, "rescind.mail": mail}
+        node = {
+            "rescind.service": service,
+            "rescind.cursors": cursors,
+            "rescind.mail": mail,
+            "rescind.settings": settings,
+        }
         return _Threshold(_application(self), self, node)
 
 
@@ -61,6 +68,7 @@ def _application(door: Door) -> FastAPI:
     """The face without a service: the same for every node of a process."""
     app = FastAPI(
         title=door.title,
+        description=door.description,
         version=version("rescind"),
         openapi_url=f"{door.prefix}/openapi.json",
         docs_url=None,

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from rescind.api.cursors import Cursors
 from rescind.api.mail import Mail
 from rescind.api.metrics import CHANGES
+from rescind.settings import Settings
 from rescind.store.contract import Page, Window
 from rescind.usecases.actor import Asking, verifier_of
 from rescind.usecases.requirements import Requirement
@@ -46,12 +47,16 @@ class Operation:
 
 
 class Exchange:
-    """One request on its way through a handler: runs the row's use case, and replies from when that is true."""
+    """One request on its way through a handler: runs the row's use case, and replies from when that is true.
 
-    def __init__(self, service: Service, cursors: Cursors, mail: Mail, operation: Operation, request: Request) -> None:
-        self._service = service
-        self._cursors = cursors
-        self._mail = mail
+    `mail` is the node's way to send some, `settings` how it runs.
+    """
+
+    def __init__(self, operation: Operation, request: Request) -> None:
+        self._service: Service = request.scope["rescind.service"]
+        self._cursors: Cursors = request.scope["rescind.cursors"]
+        self.mail: Mail = request.scope["rescind.mail"]
+        self.settings: Settings = request.scope["rescind.settings"]
         self._operation = operation
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         asking = Asking(
@@ -83,11 +88,6 @@ class Exchange:
             CHANGES.inc()
         self._written = answer
         return answer.result
-
-    @property
-    def mail(self) -> Mail:
-        """The node's way to send mail."""
-        return self._mail
 
     def present(self, token: str | None) -> None:
         """Take the credential from elsewhere, where the header that is meant for one has none."""
@@ -130,8 +130,7 @@ class Exchange:
 
 async def _exchange(request: Request) -> Exchange:
     scope = request.scope
-    operation = request.app.state.operations[scope["route"].name]
-    return Exchange(scope["rescind.service"], scope["rescind.cursors"], scope["rescind.mail"], operation, request)
+    return Exchange(request.app.state.operations[scope["route"].name], request)
 
 
 Here = Annotated[Exchange, Depends(_exchange)]

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.header import Header
 from email.mime.text import MIMEText
+from email.policy import compat32
+from email.utils import formatdate, make_msgid
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
@@ -92,18 +94,24 @@ class Mail:
 
     def _message(self, invitation: InvitationView, token: str) -> bytes:
         inviter = invitation.inviter_name or "An administrator"
+        link = self.link(token)
         message = MIMEText(
             f"{inviter} invites you to join {invitation.organization_name}.\n\n"
-            f"{self.link(token)}\n\n"
-            "The link is for you alone. It works once, for three days.\n",
+            f"{link}\n\n"
+            "The link is for you alone. It can be answered once, within three days.\n\n"
+            "To accept, choose a password, or give that of the account you have:\n\n"
+            f'curl {link}/accept -d \'{{"name": "YOUR NAME", "password": "YOUR PASSWORD"}}\'\n\n'
+            f"To decline:\n\ncurl -X POST {link}/decline\n",
             "plain",
             "utf-8",
         )
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain=self.sender.rpartition("@")[2] or None)
         message["From"] = self.sender
         message["To"] = invitation.email
         # Encoded whole: people choose these names, and some would be read as more than text.
         message["Subject"] = Header(f"Invitation to {invitation.organization_name}", "utf-8").encode()
-        return message.as_bytes()
+        return message.as_bytes(policy=compat32.clone(linesep="\r\n"))
 
     def _connect(self) -> smtplib.SMTP:
         context = ssl.create_default_context()

@@ -80,6 +80,8 @@ class Terms:
                     merged = _with_times(merged, value)
                 case "oidc_claims" if value in (None, {}):
                     pass
+                case "time_of_day":
+                    raise Invalid("`conditions.time_of_day` must be an object")
                 case _:
                     raise Invalid(f"`conditions.{name}` is not supported")
         if merged.has_hours and merged.start == merged.end:

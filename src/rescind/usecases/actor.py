@@ -19,6 +19,8 @@ from rescind.store.contract import Reader
 API_KEY = "api_key"
 SESSION = "session"
 LINK = "invitation"
+LIVING_LINK = "link"
+"""What a guest does not have whose link is unknown, was used, or has expired."""
 SESSION_PREFIX = "ars-"
 """What a session's token begins with, and no API key."""
 
@@ -197,11 +199,11 @@ def welcome(reader: Reader, token: str) -> Guest:
     )
     answered = reader.intervals([found], FactKind.ACCEPTANCE, FactKind.DECLINE) if found else []
     if found is None or not waiting or answered:
-        raise NotFound(ObjectKind.INVITATION.label)
+        raise NotFound(LIVING_LINK)
     invitation = reader.objects([found])[found]
     around = snapshot_of(reader, Principal(PLATFORM), found, invitation.owner)
     if not around.exists(found) or not around.exists(invitation.owner) or not _stands_by(reader, invitation, waiting):
-        raise NotFound(ObjectKind.INVITATION.label)
+        raise NotFound(LIVING_LINK)
     return Guest(invitation)
 
 

@@ -62,11 +62,17 @@ def entry(view: View, *, user: str, subnet: str, size: int) -> Entry:
     raise NotFound(ENTRY)
 
 
-def add(unit: Unit, *, user: str, subnet: str, size: int) -> bool:
-    """Let a member's credentials be used from a range, and say whether it was not listed before."""
+def add(unit: Unit, *, user: str, subnet: str, size: int, may_be_private: bool = False) -> bool:
+    """Let a member's credentials be used from a range, and say whether it was not listed before.
+
+    The range is one of public addresses unless it `may_be_private`.
+    """
     member = unit.member(user)
     refuse_credential(unit, member)
-    listed, network = _listed(unit, member), str(_network(subnet, size))
+    wanted = _network(subnet, size)
+    if size and not may_be_private and any(_is_within(wanted, private) for private in _NOT_PUBLIC):
+        raise Invalid("`subnet` is not a public address; the operator may let in others by `--private-addresses`")
+    listed, network = _listed(unit, member), str(wanted)
     if network in listed:
         return False
     if len(listed) >= ENTRIES_MAX:
@@ -99,7 +105,7 @@ def _write(unit: Unit, member: Member, listed: dict[str, int]) -> bool:
 
 
 def _network(subnet: str, size: int) -> Network:
-    """The range of a public address and a prefix length; length 0 is every address of its version."""
+    """The range of an address and a prefix length; length 0 is every address of its version."""
     address = read_address(subnet)
     if address is None:
         raise Invalid("`subnet` is not an IP address")
@@ -109,7 +115,8 @@ def _network(subnet: str, size: int) -> Network:
     sizes = _SIZES[version]
     if size not in sizes:
         raise Invalid(f"`subnet_size` must be {sizes[0]} to {sizes[-1]}, or 0 for any address")
-    network = ip_network(f"{address}/{size}", strict=False)
-    if any(network.version == other.version and network.subnet_of(other) for other in _NOT_PUBLIC):  # type: ignore[arg-type]
-        raise Invalid("`subnet` is not a public address")
-    return network
+    return ip_network(f"{address}/{size}", strict=False)
+
+
+def _is_within(network: Network, other: Network) -> bool:
+    return network.version == other.version and network.prefixlen >= other.prefixlen and network[0] in other

@@ -85,7 +85,7 @@ def get(view: View, invitation: str) -> InvitationView:
 
 def create(unit: Unit, *, email: str, api_enabled: bool, with_link: bool) -> NewLink:
     """Invite an address for three days; the link is made where it can be sent, else by the operator's command."""
-    known = unit.reader.find_user(limits.email(email))
+    known = unit.reader.find_user(limits.email(email, "email_invited"))
     if known is not None and unit.membership_of(known) is not None:
         raise Invalid("`email_invited` belongs to a member already")
     invitation = unit.create(ObjectKind.INVITATION)
@@ -95,13 +95,18 @@ def create(unit: Unit, *, email: str, api_enabled: bool, with_link: bool) -> New
 
 
 def resend(unit: Unit, *, invitation: str, with_link: bool) -> NewLink:
-    """Let an invitation that was not answered be valid for three days from now; a new link ends the older one."""
+    """Let an invitation that was not answered be valid for three days from now.
+
+    A new link ends the older one; a link that had expired stays dead, whether there is a new one or not.
+    """
     found = unit.get(ObjectKind.INVITATION, invitation)
     if unit.reader.intervals([found.key], FactKind.ACCEPTANCE, FactKind.DECLINE):
         raise Invalid("this invitation was answered already")
     waiting = unit.reader.intervals([found.key], FactKind.INVITATION)[0]
     _renew(unit, found, api_enabled=_api_enabled(waiting.fact))
-    return NewLink(found.id, _new_token(unit, found) if with_link else None)
+    had_expired = not waiting.fact.alive(unit.reader.instant)
+    token = _new_token(unit, found) if with_link or had_expired else None
+    return NewLink(found.id, token if with_link else None)
 
 
 def withdraw(unit: Unit, *, invitation: str) -> None:

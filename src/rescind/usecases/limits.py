@@ -43,11 +43,11 @@ def description(value: str) -> str:
     return value
 
 
-def email(value: str) -> str:
+def email(value: str, member: str = "email") -> str:
     """An e-mail address, as far as its form can tell."""
     if len(value) > EMAIL_LENGTH_MAX or "=?" in value or not _EMAIL.fullmatch(value):
-        raise Invalid("`email` is not an e-mail address")
-    return _visible(value, "email")
+        raise Invalid(f"`{member}` is not an e-mail address")
+    return _visible(value, member)
 
 
 def password(value: str) -> str:

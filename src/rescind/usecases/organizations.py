@@ -144,13 +144,13 @@ def remove_user(unit: Unit, *, organization: str, user: str) -> None:
 
 
 def suspend_user(unit: Unit, *, organization: str, user: str) -> bool:
-    """See `users.suspend`."""
+    """Take all of a member's access here until it is lifted. Every assignment stays."""
     _here(unit, organization)
     return users.suspend(unit, user=user)
 
 
 def unsuspend_user(unit: Unit, *, organization: str, user: str) -> bool:
-    """See `users.unsuspend`."""
+    """Give back what a suspension took."""
     _here(unit, organization)
     return users.unsuspend(unit, user=user)
 

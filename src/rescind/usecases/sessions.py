@@ -61,7 +61,7 @@ def assume(
     seconds: int | None = None,
     source_ip: str | None = None,
 ) -> NewSession:
-    """Enter an assumable role for the shorter of `seconds` (an hour if None) and what the role allows.
+    """Enter an assumable role for as long as was asked for (an hour if nothing was), or as the role allows if shorter.
 
     It needs a trust that names the user and whose terms are met by the peer's address and by `source_ip`, where the
     client says one, and it needs `iam.role.AssumeRole`. Root may do it for another member. `organization` is the id of

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from api.conftest import UNKNOWN_ID, Town, nothing_written
 from api.vultr.decoders import MAYBE_DATE, NOT_FOUND
-from world import ROOT_EMAIL, Person, World, allow
+from rescind.app import application, build
+from rescind.settings import Settings
+from world import ROOT_EMAIL, ROOT_KEY, Person, World, allow
 
 FromAddress = Callable[[World, str], World]
 
@@ -447,3 +450,21 @@ def test_the_last_activity_of_a_group_is_a_date_or_nothing_and_all_else_stays_th
     assert MAYBE_DATE.fullmatch(shown["last_activity"])
     assert plain["last_activity"] == ""
     assert {**shown, "last_activity": ""} == plain
+
+
+@pytest.mark.parametrize("subnet", ["10.0.0.0", "192.168.1.0", "127.0.0.1", "fd00::1"])
+def test_private_addresses_are_taken_where_the_operator_says_so(
+    make_database: Callable[[str], str], subnet: str
+) -> None:
+    """For a server inside a network: `--private-addresses`."""
+    node = build(Settings(database=make_database("sqlite"), private_addresses=True))
+    size = 64 if ":" in subnet else 24
+    with TestClient(application(node), client=("10.0.0.7", 50000)) as client:
+        world = World(client, ROOT_KEY, node)
+        person = world.person()
+        body = {"subnet": subnet, "subnet_size": size}
+        assert world.status(f"/v2/users/{person.id}/ip-whitelist", "POST", body) == 204
+        for anywhere in ("0.0.0.0", "::"):
+            gone = {"subnet": anywhere, "subnet_size": 0}
+            world.call("DELETE", f"/v2/users/{person.id}/ip-whitelist", gone).raise_for_status()
+        assert world.as_(person.key).status("/v2/users/me/groups") == (200 if subnet == "10.0.0.0" else 401)

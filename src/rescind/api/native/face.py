@@ -35,11 +35,17 @@ OPERATIONS = (
     Operation(0, "DELETE", "/v1/dormant-edges/{holder_id}/{thing_id}", dormant.end, _here("iam.revocation.Apply"), organizations.end_dormant_edge, 204),
 
     # The first three are for whoever has the link, the last for who may invite.
-    Operation(0, "GET", "/v1/invitations/{token}", invitation_cases.see, _GUEST, invitations.see_invitation, 200, invitations.Invitation),
-    Operation(0, "POST", "/v1/invitations/{token}/accept", invitation_cases.accept, _GUEST, invitations.accept_invitation, 200, invitations.Accepted),
-    Operation(0, "POST", "/v1/invitations/{token}/decline", invitation_cases.decline, _GUEST, invitations.decline_invitation, 204),
-    Operation(0, "DELETE", "/v1/invitations/{invitation_id}", invitation_cases.withdraw, needs("iam.invitation.Delete", on="invitation"), invitations.withdraw_invitation, 204),
+    Operation(0, "GET", "/v1/invitations/{invitation}", invitation_cases.see, _GUEST, invitations.see_invitation, 200, invitations.Invitation),
+    Operation(0, "POST", "/v1/invitations/{invitation}/accept", invitation_cases.accept, _GUEST, invitations.accept_invitation, 200, invitations.Accepted),
+    Operation(0, "POST", "/v1/invitations/{invitation}/decline", invitation_cases.decline, _GUEST, invitations.decline_invitation, 204),
+    Operation(0, "DELETE", "/v1/invitations/{invitation}", invitation_cases.withdraw, needs("iam.invitation.Delete", on="invitation"), invitations.withdraw_invitation, 204),
 )
 # fmt: on
 
-DOOR = Door("Rescind", "/v1", OPERATIONS, MANNERS)
+DOOR = Door(
+    "Rescind",
+    "/v1",
+    OPERATIONS,
+    MANNERS,
+    description="Times are microseconds since 1970, UTC. Everything is named by id. Unknown members of bodies are refused.",
+)

@@ -35,8 +35,8 @@ class Accepted(Answered):
     api_key: str = ""
 
 
-def see_invitation(exchange: Here, token: str) -> Response:
-    exchange.target(token)
+def see_invitation(exchange: Here, invitation: str) -> Response:
+    exchange.target(invitation)
     welcome = exchange.read(invitations.see)
     found = welcome.invitation
     return exchange.reply(
@@ -51,8 +51,8 @@ def see_invitation(exchange: Here, token: str) -> Response:
     )
 
 
-def accept_invitation(exchange: Here, token: str, body: Accept) -> Response:
-    exchange.target(token)
+def accept_invitation(exchange: Here, invitation: str, body: Accept) -> Response:
+    exchange.target(invitation)
     proven, new = _password(exchange, body.password)
     joined = exchange.write(invitations.accept, name=body.name, password_verifier=new, proven=proven)
     answer = Accepted(user=joined.user_id, organization=joined.organization_id)
@@ -61,14 +61,14 @@ def accept_invitation(exchange: Here, token: str, body: Accept) -> Response:
     return exchange.reply(answer)
 
 
-def decline_invitation(exchange: Here, token: str) -> Response:
-    exchange.target(token)
+def decline_invitation(exchange: Here, invitation: str) -> Response:
+    exchange.target(invitation)
     exchange.write(invitations.decline)
     return exchange.reply()
 
 
-def withdraw_invitation(exchange: Here, invitation_id: str) -> Response:
-    exchange.write(invitations.withdraw, invitation=invitation_id)
+def withdraw_invitation(exchange: Here, invitation: str) -> Response:
+    exchange.write(invitations.withdraw, invitation=invitation)
     return exchange.reply()
 
 

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from rescind.api.door import Manners
 from rescind.api.refusals import status_of, with_headers
-from rescind.model.errors import Refusal
+from rescind.model.errors import NotFound, Refusal
+from rescind.usecases.actor import LIVING_LINK
 
 _MEDIA_TYPE = "application/problem+json"
 
@@ -28,7 +29,10 @@ def _plain(status: int, text: str) -> Response:
 
 
 def _refusal(refusal: Refusal) -> Response:
-    return with_headers(_plain(status_of(refusal), refusal.message), refusal)
+    text = refusal.message
+    if isinstance(refusal, NotFound) and refusal.what == LIVING_LINK:
+        text = "this link is unknown, was used, or has expired"
+    return with_headers(_plain(status_of(refusal), text), refusal)
 
 
 MANNERS = Manners(_refusal, _plain, Problem, _MEDIA_TYPE)

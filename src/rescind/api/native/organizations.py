@@ -23,6 +23,8 @@ class Memberships(Answered):
 
 
 class Transfer(Asked):
+    """`user` is the id of the member who becomes root."""
+
     user: str
 
 
@@ -34,7 +36,10 @@ class Group(Answered):
 
 
 class DormantEdge(Answered):
-    """An edge that counts for nothing while one of its ends is deleted. Of a member, `holder` is the user's id."""
+    """An edge that counts for nothing while one of its ends is deleted.
+
+    `holder` is who has something (a user, group or role, by id), `thing` what is had (a group, role or policy).
+    """
 
     edge: str
     holder: str

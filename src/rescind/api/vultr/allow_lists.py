@@ -24,7 +24,10 @@ def get_allow_list_entry(exchange: Here, user_id: str, subnet: Subnet, subnet_si
 
 
 def add_allow_list_entry(exchange: Here, user_id: str, body: wire.AllowListEntryNew) -> Response:
-    exchange.write(allow_lists.add, user=user_id, subnet=body.subnet, size=body.subnet_size)
+    may_be_private = exchange.settings.private_addresses
+    exchange.write(
+        allow_lists.add, user=user_id, subnet=body.subnet, size=body.subnet_size, may_be_private=may_be_private
+    )
     return exchange.reply()
 
 

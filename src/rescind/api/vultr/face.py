@@ -169,4 +169,11 @@ OPERATIONS = (
 )
 # fmt: on
 
-DOOR = Door("Rescind: the Vultr IAM face", "/v2", OPERATIONS, MANNERS)
+DOOR = Door(
+    "Rescind: the Vultr IAM face",
+    "/v2",
+    OPERATIONS,
+    MANNERS,
+    description="Dates are ISO 8601 in UTC, durations are seconds. Unknown members of bodies are ignored, but in policy "
+    "documents and in the conditions of trusts.",
+)

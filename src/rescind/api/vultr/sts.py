@@ -72,7 +72,7 @@ def _parameters(form: bytes) -> dict[str, str]:
         raise Invalid("`Action` must be `AssumeRole`")
     unknown = sorted(asked.keys() - _PARAMETERS)
     if unknown:
-        raise Invalid(f"{len(unknown)} parameters are not supported: only {', '.join(sorted(_PARAMETERS))} are")
+        raise Invalid(f"`{unknown[0][:60]}` is not supported: only {', '.join(sorted(_PARAMETERS))} are")
     return asked
 
 

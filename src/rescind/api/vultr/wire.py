@@ -122,7 +122,13 @@ class AllowListEntryNew(Asked):
 
 
 class TrustEdit(Asked):
-    """What is absent stays as it is, members of `conditions` too; null and empty ones are cleared."""
+    """What is absent stays as it is, members of `conditions` too; null and empty ones are cleared.
+
+    `conditions`: `ip_address`, a list of addresses and CIDR blocks; `time_of_day` with `start` and `end` (hours from 0
+    to 24, `start <= hour < end`, past midnight if `start > end`, both 0 for any hour), `timezone` (IANA, else UTC) and
+    `days_of_week` (`monday` to `sunday`). `trust_type`: `TemporaryAssumption` (the role's rights), `IAMAssumption` (the
+    user's too), `FederatedAssumption` (by tokens of a foreign issuer: not yet). `valid_until`: ISO 8601.
+    """
 
     role_id: str | None = None
     trust_type: str | None = None
@@ -144,6 +150,8 @@ class AssumeContext(Asked):
 
 
 class Assume(Asked):
+    """`duration` is in seconds; 0 is as if it were absent: an hour, or what the role allows if that is less."""
+
     role_id: str
     session_name: str
     user_id: str | None = None
