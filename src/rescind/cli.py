@@ -434,7 +434,7 @@ def _open(settings: "Settings", *, migrate_empty: bool = False) -> "Node":
     file = settings.database.removeprefix("sqlite:///")
     if file != settings.database and not migrate_empty and not Path(file).exists():
         # To look must not make one.
-        raise click.ClickException(f"there is no database at {Path(file).resolve()}")
+        raise click.ClickException(f"there is no database at {Path(file).resolve()}: `rescind init` makes one")
     engine = engine_for(settings.database)
     found = schema_version(engine)
     if found == 0 and migrate_empty:
