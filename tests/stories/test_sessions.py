@@ -240,12 +240,54 @@ def test_a_session_is_refused_at_once_when(story: Story, way: str) -> None:
     assert story.status() == status
 
 
-# Nobody is left to ask in an ended organization; from a wrong address a session is refused and lives.
+# Nobody is left to ask in an ended organization; from a wrong address, or while its user lacks the right, a session is
+# refused and lives.
 ENDED = [
     way
     for way, (_, status) in ENDS.items()
-    if status == 401 and "address" not in way and way != "the organization is deleted"
+    if status == 401 and "address" not in way and "right to assume" not in way and way != "the organization is deleted"
 ]
+LACKING = [way for way in ENDS if "right to assume" in way]
+
+
+@pytest.mark.parametrize("way", LACKING)
+def test_a_session_that_is_only_refused_is_seen_and_can_be_ended(story: Story, way: str) -> None:
+    """Whoever gives the right back later gives nothing back then."""
+    ENDS[way][0](story)
+    assert story.status() == 401
+    listed = story.root.get(f"/v2/assumed-roles/users/{story.ann.id}/sessions")["sessions"]
+    assert [found["id"] for found in listed] == [story.session]
+    story.root.delete(f"/v2/assumed-roles/{story.session}")
+    story.root.attach_policy(story.root.policy(allow("iam.role.AssumeRole")), user=story.ann.id)
+    assert story.status() == 401
+
+
+@pytest.mark.parametrize("trust_type", ["IAMAssumption", "FederatedAssumption"])
+def test_a_session_does_not_become_another_principal(story: Story, trust_type: str) -> None:
+    """A trust that changes its type ends the sessions that were entered as something else."""
+    put_trust(story, trust_type=trust_type)
+    assert story.status() == 401
+
+
+def test_a_session_that_a_suspended_root_had_opened_stays_ended(story: Story) -> None:
+    body = {"role_id": story.role, "session_name": "hers", "user_id": story.ann.id}
+    token = story.at_home.post("/v2/assumed-roles/assume", body)["session_token"]
+    organization, root = story.root.organization(), story.root.get("/v2/users")["users"][0]["id"]
+    other = story.root.person()
+    story.root.call("POST", f"/v1/organizations/{organization}/transfer", {"user": other.id}).raise_for_status()
+    new = story.root.as_(other.key)
+    for verb in ("suspend", "unsuspend"):
+        new.call("PUT", f"/v2/organizations/{organization}/user/{root}/{verb}").raise_for_status()
+        assert story.at_home.as_(token).status("/v2/groups") == 401
+    assert story.status() == 200, "hers, which she opened herself, was never touched"
+
+
+def test_what_concerns_others_leaves_a_session_alone(story: Story) -> None:
+    """A new member of the trusted group, or another length of the role's sessions, ends nobody's."""
+    ben = story.root.person()
+    story.root.post(f"/v2/groups/{story.group}/members", {"user_id": ben.id})
+    story.root.call("PUT", f"/v2/roles/{story.role}", {"max_session_duration": 900}).raise_for_status()
+    assert story.status() == 200
 
 
 @pytest.mark.parametrize("way", ENDED)

@@ -109,6 +109,21 @@ def by_the_allow_list_of_somebody_who_may_enter(s: Scene) -> int:
     return s.status("POST", f"/v2/users/{bob.id}/ip-whitelist", {"subnet": "203.0.113.0", "subnet_size": 24})
 
 
+def by_a_key_of_somebody_whose_policy_is_deleted(s: Scene) -> int:
+    bob = s.root.person()
+    s.root.attach_policy(s.policy, user=bob.id)
+    s.root.delete(f"/v2/policies/{s.policy}")
+    return s.status("POST", f"/v2/users/{bob.id}/apikeys", {"name": "n"})
+
+
+def by_a_key_of_somebody_whose_trusted_group_is_deleted(s: Scene) -> int:
+    bob = s.root.person()
+    group = s.root.group(bob)
+    s.trust(trusted_group_id=group)
+    s.root.delete(f"/v2/groups/{group}")
+    return s.status("POST", f"/v2/users/{bob.id}/apikeys", {"name": "n"})
+
+
 def by_a_trust_for_oneself(s: Scene) -> int:
     body = {"role_id": s.role, "trust_type": "TemporaryAssumption", "trusted_user_id": s.me.id}
     return s.status("POST", "/v2/role-trusts", body)

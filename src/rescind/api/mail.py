@@ -4,6 +4,7 @@ import smtplib
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from email.header import Header
 from email.mime.text import MIMEText
 from email.policy import compat32
@@ -88,7 +89,7 @@ class Mail:
                 if self.user:
                     server.login(self.user, self.password)
                 server.sendmail(self.sender, [invitation.email], message)
-        except (OSError, ValueError, smtplib.SMTPException) as error:
+        except (OSError, ValueError, MessageError, smtplib.SMTPException) as error:
             # The error's own words may quote the message, and with it the link.
             _log.warning("mail not sent", invitation=invitation.invitation.id, error=type(error).__name__)
 

@@ -208,13 +208,14 @@ def welcome(reader: Reader, token: str) -> Guest:
 
 
 def _stands_by(reader: Reader, invitation: Object, waiting: Collection[Interval]) -> bool:
-    """Whether who sent the invitation last is a member still: nobody lets himself in again by an older one.
+    """Whether who sent the invitation last is a member in good standing: nobody lets himself in again by an older one.
 
     What no user sent, the operator did.
     """
     senders = [actor for _, actor in reader.origins({interval.revision_from for interval in waiting}).values()]
     users = [user for sender in senders if (user := reader.find_object(ObjectKind.USER, sender)) is not None]
-    return all(principal_of(reader, user.key, invitation.owner).membership for user in users)
+    memberships = [principal_of(reader, user.key, invitation.owner).membership for user in users]
+    return all(memberships) and not reader.intervals(memberships, FactKind.SUSPENSION)
 
 
 def in_organization(reader: Reader, actor: Actor, organization: int) -> Actor | None:

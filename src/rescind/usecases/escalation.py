@@ -47,7 +47,8 @@ def refuse_credential(view: View, member: Member) -> None:
     if not _is_bound(view.actor):
         return
     party = [member.membership.key]
-    could = [*_held(view.snapshot(member)), *_enterable(view, _around(view, party), party)]
+    world = _around(view, party)
+    could = [*_of_object(view, world, member.membership.key, ObjectKind.MEMBERSHIP), *_enterable(view, world, party)]
     allows = [statement for statement in could if statement.effect is Effect.ALLOW]
     missing = _missing(allows, view.actor)
     if missing is not None:
@@ -211,7 +212,7 @@ def _of_trusts(world: Snapshot, trusts: Iterable[int]) -> list[Statement]:
     return [statement for role in roles for statement in _said_by(world, world.from_role(role))]
 
 
-def _of_object(unit: Unit, world: Snapshot, key: int, kind: ObjectKind) -> list[Statement]:
+def _of_object(view: View, world: Snapshot, key: int, kind: ObjectKind) -> list[Statement]:
     """The statements that whoever is attached to an object has from it."""
     match kind:
         case ObjectKind.POLICY | ObjectKind.PERMISSION:
@@ -219,9 +220,9 @@ def _of_object(unit: Unit, world: Snapshot, key: int, kind: ObjectKind) -> list[
         case ObjectKind.ROLE:
             return _said_by(world, world.from_role(key) if world.assignable(key) else ())
         case ObjectKind.GROUP:
-            return _said_by(world, world.from_holder(key, unit.organization))
+            return _said_by(world, world.from_holder(key, view.organization))
         case ObjectKind.MEMBERSHIP:
-            return _said_by(world, replace(world, principal=Principal(PLATFORM, unit.organization, key)).reaches)
+            return _said_by(world, replace(world, principal=Principal(PLATFORM, view.organization, key)).reaches)
         case _:
             return []
 

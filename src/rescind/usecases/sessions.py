@@ -5,15 +5,15 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from rescind.decision.decide import ASSUME_ROLE, Reason
+from rescind.decision.decide import ASSUME_ROLE
 from rescind.decision.snapshot import Principal
 from rescind.decision.trusts import conditions_of, unmet
 from rescind.model.errors import Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
-from rescind.model.objects import Object, ObjectKind
+from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.model.trusts import IAM, TEMPORARY, Terms, terms_of
 from rescind.usecases import limits
-from rescind.usecases.actor import SESSION, SESSION_PREFIX, Actor, verifier_of
+from rescind.usecases.actor import SESSION, SESSION_PREFIX, verifier_of
 from rescind.usecases.unit import Member, Unit, View
 
 SESSIONS_MAX = 1000
@@ -126,17 +126,19 @@ def end(unit: Unit, *, session: str) -> None:
 
 
 def end_for_good(unit: Unit) -> None:
-    """Close every session that something opened in the unit would bring back: what a lost link took stays taken.
+    """Close every session that the unit would bring back, or make another than it was: what was taken stays taken.
 
     Read off the plan, so that no use case can forget it. A right to assume that was taken and is given back is not
     looked at: there the session was only refused meanwhile, as in a suspension.
     """
     made = {created.key for created in unit.plan.created}
-    for fact in unit.plan.opened:
-        if fact.holder not in made:
-            for session in _revived_by(unit, fact):
-                for interval in unit.intervals(session, FactKind.EXISTENCE):
-                    unit.close(interval.fact)
+    ended = {session for fact in unit.plan.opened if fact.holder not in made for session in _revived_by(unit, fact)}
+    for interval in unit.plan.closed:
+        if interval.fact.kind is FactKind.SUSPENSION:
+            ended |= _opened_for_others(unit, interval.fact.holder)
+    for session in sorted(ended):
+        for interval in unit.intervals(session, FactKind.EXISTENCE):
+            unit.close(interval.fact)
 
 
 def find(view: View, name: str) -> Object | None:
@@ -205,7 +207,7 @@ def _revived_by(unit: Unit, fact: Fact) -> list[int]:
                     return []
         case FactKind.ROLE_DEFINITION if not any(_is_assumable(old) for old in replaced):
             return _holders_on(unit, [fact.holder], FactKind.ASSUMPTION)
-        case FactKind.TRUST if not any(old.alive(unit.reader.instant) for old in replaced):
+        case FactKind.TRUST if not any(_is_same_way(unit, old, fact) for old in replaced):
             return _through(unit, [fact.holder])
         case FactKind.TRUSTED_PARTY:
             return _through(unit, [fact.holder])
@@ -214,6 +216,19 @@ def _revived_by(unit: Unit, fact: Fact) -> list[int]:
             return sorted({*named} & {*_holders_on(unit, [fact.holder], FactKind.EXISTENCE)})
         case _:
             return []
+
+
+def _is_same_way(unit: Unit, old: Fact, new: Fact) -> bool:
+    """Whether a living trust lets its role be entered as the same principal as before."""
+    before, after = terms_of(old.value or ""), terms_of(new.value or "")
+    same = before.trust_type == after.trust_type and before.issuer_source == after.issuer_source
+    return same and old.alive(unit.reader.instant)
+
+
+def _opened_for_others(unit: Unit, membership: int) -> set[int]:
+    """The sessions that a member's keys opened for somebody else."""
+    keys = _holders_on(unit, [membership], FactKind.EXISTENCE)
+    return {*_holders_on(unit, keys, FactKind.SESSION_KEY)} - {*keys}
 
 
 def _through(unit: Unit, trusts: Sequence[int]) -> list[int]:
@@ -243,35 +258,14 @@ def _living(view: View, member: Member) -> list[Object]:
 
 
 def _alive(view: View, sessions: Sequence[Object]) -> list[Object]:
-    """Those of the sessions whose links all live. Whether they may be used here and now is not asked."""
+    """Those of the sessions whose links all live: whoever lacks the right to use one now may have it back tomorrow."""
     world = view.snapshot_around(*(session.key for session in sessions))
-    held_by = {
-        session.key: existence.thing
-        for session in sessions
-        for existence in world.held(session.key, FactKind.EXISTENCE)
-        if world.exists(existence.thing)
-    }
-    members = view.members(view.reader.objects(set(held_by.values())).values())
-    by_membership = {member.membership.key: member for member in members}
-    profiles = view.reader.profiles(held_by)
     alive = []
     for session in sessions:
-        if session.key not in held_by:
-            continue
-        member = by_membership[held_by[session.key]]
-        principal = Principal(member.user.key, view.organization, member.membership.key, session.key)
-        # Whoever looks, the session is judged from where it was opened.
-        opened_from = profiles[session.key].get("source_ip", "")
-        acts = Actor(
-            member.user,
-            session,
-            replace(world, principal=principal),
-            opened_from,
-            is_personal=False,
-            founded=frozenset(),
-        )
-        if acts.state() in (None, Reason.OUTSIDE_TERMS, Reason.SUSPENDED):
-            alive.append(session)
+        for existence in world.held(session.key, FactKind.EXISTENCE):
+            principal = Principal(PLATFORM, view.organization, existence.thing, session.key)
+            if world.exists(existence.thing) and replace(world, principal=principal).assumption is not None:
+                alive.append(session)
     return alive
 
 
