@@ -12,10 +12,13 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope
 
+from rescind.model.facts import Fact, FactKind
+from rescind.model.objects import ObjectKind
 from rescind.usecases import invitations
 from rescind.usecases.actor import Asking
 from rescind.usecases.requirements import needs
 from rescind.usecases.service import Call
+from rescind.usecases.unit import Unit
 from servers import Server, free_port, rescind
 from world import World, allow, root_of_another
 
@@ -111,6 +114,23 @@ def test_an_account_of_another_organization_joins_with_its_password(world: World
     assert joined.json()["user"] == person.id
     memberships = world.as_(joined.json()["api_key"]).get("/v1/memberships")["memberships"]
     assert {found["organization"] for found in memberships} == {world.organization(), other.organization()}
+
+
+def test_a_blocked_account_joins_nothing(world: World) -> None:
+    person = world.person(password=PASSWORD)
+    assert world.node is not None
+    other = world.as_(root_of_another(world.node))
+    token = link_of(other, invite(other, person.email))
+
+    def block(unit: Unit) -> None:
+        user = unit.reader.find_object(ObjectKind.USER, person.id)
+        assert user is not None
+        unit.open(Fact(FactKind.BLOCK, user.key))
+
+    world.node.service.operate("test", f"r{time.monotonic_ns()}", block)
+    before = world.node.store.head().revision
+    assert accept(other, token).status_code == 403
+    assert world.node.store.head().revision == before
 
 
 def test_without_api_access_there_is_no_key(world: World) -> None:

@@ -14,7 +14,7 @@ from rescind.app import application
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
 from rescind.usecases.unit import Unit
-from world import Person, World, allow, deny
+from world import Person, World, allow, deny, root_of_another
 
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.7"
 
@@ -490,3 +490,66 @@ def test_sessions_that_time_has_ended_are_put_away_when_the_next_is_opened(story
     newest = story.root.get("/v1/changes", limit=500)["changes"][-1]
     assert newest["operation"] == "sessions.assume"
     assert story.session in {closed["holder"] for closed in newest["closed"]}
+
+
+# --- what is told apart -----------------------------------------------------------------------------------------------
+
+
+def test_another_user_in_a_trust_leaves_its_group(story: Story) -> None:
+    """Both parties must hold: a stranger to the group does not enter when he is named in place of a member of it."""
+    ben = story.root.person()
+    story.root.attach_policy(story.right, user=ben.id)
+    put_trust(story, trusted_user_id=ben.id)
+    body = {"role_id": story.role, "session_name": "n"}
+    assert story.at_home.as_(ben.key).status("/v2/assumed-roles/assume", "POST", body) == 403
+    shown = story.root.get(f"/v2/role-trusts/{story.trust}")["role_trust"]
+    assert (shown["trusted_user_id"], shown["trusted_group_id"]) == (ben.id, story.group)
+
+
+def test_a_trust_that_asks_for_a_platforms_identity_is_not_entered_by_a_key(worlds: tuple[World, World, World]) -> None:
+    story = tell(*worlds)
+    put_trust(story, trusted_oidc_issuer_source="instance")
+    body = {"role_id": story.role, "session_name": "n"}
+    assert story.at_home.as_(story.ann.key).status("/v2/assumed-roles/assume", "POST", body) == 403
+
+
+def test_of_two_trusts_the_one_that_gives_less_is_entered(worlds: tuple[World, World, World]) -> None:
+    story = tell(*worlds, trust_type="IAMAssumption")
+    story.root.post(
+        "/v2/role-trusts",
+        {"role_id": story.role, "trust_type": "TemporaryAssumption", "trusted_user_id": story.ann.id},
+    )
+    story.root.attach_policy(story.root.policy(allow("iam.policy.List")), user=story.ann.id)
+    opened = story.at_home.as_(story.ann.key).post(
+        "/v2/assumed-roles/assume", {"role_id": story.role, "session_name": "n"}
+    )
+    assert story.at_home.as_(opened["session_token"]).status("/v2/policies") == 403
+
+
+def test_a_session_of_another_organization_is_unknown_even_if_it_is_roots(world: World) -> None:
+    me = world.get("/v2/users")["users"][0]["id"]
+    role = world.role(role_type="assumable")
+    body = {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": me}
+    world.post("/v2/role-trusts", body)
+    session = world.post("/v2/assumed-roles/assume", {"role_id": role, "session_name": "n"})["id"]
+    assert world.node is not None
+    stranger = world.as_(root_of_another(world.node))
+    assert stranger.status(f"/v2/assumed-roles/{session}") == 404
+    assert stranger.status(f"/v2/assumed-roles/{session}", "DELETE") == 404
+    assert world.status(f"/v2/assumed-roles/{session}") == 200
+
+
+def test_a_key_is_bound_by_the_allow_list_of_every_organization_it_acts_in(worlds: tuple[World, World, World]) -> None:
+    """The founder's allow-list in the new organization holds for the key that founded it."""
+    root, at_home, elsewhere = worlds
+    founded = root.post("/v2/organizations", {"name": "New"})["id"]
+    there = at_home.as_(root.post("/v1/apikeys", {"organization": founded, "name": "there"})["api_key"])
+    me = there.get("/v2/users")["users"][0]["id"]
+    there.call("POST", f"/v2/users/{me}/ip-whitelist", {"subnet": HOME, "subnet_size": 32}).raise_for_status()
+    there.call("DELETE", f"/v2/users/{me}/ip-whitelist", {"subnet": "0.0.0.0", "subnet_size": 0}).raise_for_status()
+    key = {"organization": founded, "name": "n"}
+    assert at_home.status(f"/v2/organizations/{founded}") == 200
+    assert elsewhere.status(f"/v2/organizations/{founded}") == 401
+    assert elsewhere.status("/v1/apikeys", "POST", key) == 401
+    assert founded in {found["id"] for found in at_home.get("/v2/organizations")["orgs"]}
+    assert founded not in {found["id"] for found in elsewhere.get("/v2/organizations")["orgs"]}
