@@ -1,5 +1,6 @@
 """SQLite: one file, write-ahead log, every commit on the disk before it is acknowledged."""
 
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,25 @@ class Sqlite:
         connection.exec_driver_sql("BEGIN")
 
 
+def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
+    """Switch the file over; for the lock that a fresh one needs for that, SQLite itself does not wait."""
+    deadline = time.monotonic() + _BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
     # The driver would begin transactions by its own rules, and commit before some statements.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _use_write_ahead_log(cursor)
     # NORMAL may lose the last acknowledged revocation in a power cut.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
