@@ -192,13 +192,10 @@ def admits_address(allow_list: Collection[Fact], address: str) -> bool:
 def welcome(reader: Reader, token: str) -> Guest:
     """The guest with that one-time link. Raises `NotFound` for one that is unknown, was used, or has expired."""
     found = reader.find_credential(LINK, verifier_of(token))
-    waiting = (
-        [fact for fact in reader.intervals([found], FactKind.INVITATION) if fact.fact.alive(reader.instant)]
-        if found
-        else []
-    )
-    answered = reader.intervals([found], FactKind.ACCEPTANCE, FactKind.DECLINE) if found else []
-    if found is None or not waiting or answered:
+    if found is None:
+        raise NotFound(LIVING_LINK)
+    waiting = [sent for sent in reader.intervals([found], FactKind.INVITATION) if sent.fact.alive(reader.instant)]
+    if not waiting or reader.intervals([found], FactKind.ACCEPTANCE, FactKind.DECLINE):
         raise NotFound(LIVING_LINK)
     invitation = reader.objects([found])[found]
     around = snapshot_of(reader, Principal(PLATFORM), found, invitation.owner)

@@ -1,5 +1,6 @@
 """Dormant edges: those that count for nothing while a role, group or policy is deleted, and would if it came back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rescind.model.errors import NotFound
@@ -9,6 +10,10 @@ from rescind.store.contract import Page, Window
 from rescind.usecases.unit import Unit, View
 
 EDGE = "dormant edge"
+
+_HOLDERS = (ObjectKind.GROUP, ObjectKind.ROLE)
+_THINGS = (ObjectKind.GROUP, ObjectKind.ROLE, ObjectKind.POLICY)
+_EDGES = (FactKind.GROUP_MEMBERSHIP, FactKind.ROLE_ATTACHMENT, FactKind.POLICY_ATTACHMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +49,18 @@ def page(view: View, window: Window) -> Page[DormantEdge]:
 
 def end(unit: Unit, *, holder: str, thing: str) -> None:
     """End a dormant edge: it does not come back with what was deleted. An edge that counts is not found here."""
-    mark: int | None = 0
-    while mark is not None:
-        found = unit.reader.page_dormant_edges(unit.organization, Window(500, after=mark))
-        for interval in found.items:
-            if _ids(unit, interval.fact.holder, interval.fact.thing) == (holder, thing):
+    has, had = _find(unit, holder, _HOLDERS), _find(unit, thing, _THINGS)
+    if has is not None and had is not None and not (unit.exists(has.key) and unit.exists(had.key)):
+        for interval in unit.intervals(has.key, *_EDGES):
+            if interval.fact.thing == had.key:
                 unit.close_interval(interval)
                 return
-        mark = found.after
     raise NotFound(EDGE)
 
 
-def _ids(view: View, holder: int, thing: int) -> tuple[str, str]:
-    objects = view.reader.objects([holder, thing])
-    if objects[holder].kind is ObjectKind.MEMBERSHIP:
-        return view.members([objects[holder]])[0].user.id, objects[thing].id
-    return objects[holder].id, objects[thing].id
+def _find(unit: Unit, identifier: str, kinds: Sequence[ObjectKind]) -> Object | None:
+    """What has that id here, living or deleted; of a user, her living membership."""
+    user = unit.reader.find_object(ObjectKind.USER, identifier)
+    if user is not None:
+        return unit.membership_of(user)
+    return next((found for kind in kinds if (found := unit.find(kind, identifier)) is not None), None)

@@ -11,7 +11,7 @@ from rescind.decision.trusts import conditions_of, unmet
 from rescind.model.errors import Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.model.trusts import IAM, TEMPORARY, Terms, terms_of
+from rescind.model.trusts import IAM, TEMPORARY, terms_of
 from rescind.usecases import limits
 from rescind.usecases.actor import SESSION, SESSION_PREFIX, verifier_of
 from rescind.usecases.unit import Member, Unit, View
@@ -279,13 +279,10 @@ def _trust_for(unit: Unit, member: Member, role: Object, addresses: set[str]) ->
     named = {
         trust: terms
         for trust, terms in trusts.items()
-        if world.exists(trust) and world.trusts_member(trust, member.membership.key)
+        if terms.trust_type in _BY_CALL and world.exists(trust) and world.trusts_member(trust, member.membership.key)
     }
     failed: list[str] = []
-    for trust in sorted(named, key=lambda key: (_order(named[key]), key)):
-        terms = named[trust]
-        if terms.trust_type not in _BY_CALL:
-            continue
+    for trust, terms in sorted(named.items(), key=lambda item: (_BY_CALL.index(item[1].trust_type), item[0])):
         if terms.issuer_source:
             failed.append("trusted_oidc_issuer_source")
             continue
@@ -296,10 +293,6 @@ def _trust_for(unit: Unit, member: Member, role: Object, addresses: set[str]) ->
     if failed:
         raise Forbidden(f"the role trust does not allow it now: {', '.join(dict.fromkeys(failed))}")
     raise Forbidden("no trust relationship exists between this role and the caller")
-
-
-def _order(terms: Terms) -> int:
-    return _BY_CALL.index(terms.trust_type) if terms.trust_type in _BY_CALL else len(_BY_CALL)
 
 
 def _make_room(unit: Unit, member: Member) -> None:

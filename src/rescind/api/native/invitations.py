@@ -55,10 +55,8 @@ def accept_invitation(exchange: Here, invitation: str, body: Accept) -> Response
     exchange.target(invitation)
     proven, new = _password(exchange, body.password)
     joined = exchange.write(invitations.accept, name=body.name, password_verifier=new, proven=proven)
-    answer = Accepted(user=joined.user_id, organization=joined.organization_id)
-    if joined.key is not None:
-        answer = Accepted(user=joined.user_id, organization=joined.organization_id, api_key=joined.key.secret)
-    return exchange.reply(answer)
+    key = {"api_key": joined.key.secret} if joined.key else {}
+    return exchange.reply(Accepted(user=joined.user_id, organization=joined.organization_id, **key))
 
 
 def decline_invitation(exchange: Here, invitation: str) -> Response:
