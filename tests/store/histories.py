@@ -236,6 +236,9 @@ class Asked:
     def find_user(self) -> Any:
         return [self.reader.find_user(f"uSeR{key}@example.ORG") for key in self.KEYS[::2]]
 
+    def find_named(self) -> Any:
+        return [self.reader.find_named("email_folded", f"user{key}@example.org") for key in self.KEYS[::2]]
+
     def page_objects(self) -> Any:
         return [_listed(self.reader.page_objects(kind, [1, PLATFORM], ALL)) for kind in self.KINDS]
 
@@ -333,6 +336,9 @@ class Expected:
     def find_user(self) -> Any:
         users = {self.history.emails[found.key]: found for found in self._living(ObjectKind.USER)}
         return [users.get(f"user{key}@example.org") for key in Asked.KEYS[::2]]
+
+    def find_named(self) -> Any:
+        return self.find_user()
 
     def page_objects(self) -> Any:
         return [_whole([f for f in self._living(kind) if f.owner in (1, PLATFORM)]) for kind in Asked.KINDS]

@@ -226,7 +226,7 @@ def told(request: pytest.FixtureRequest, make_migrated: Callable[[str], str]) ->
 def test_every_method_of_a_reader_that_depends_on_its_revision_is_asked() -> None:
     methods = {name for name in vars(Reader) if not name.startswith("_")}
     asked = {name.removesuffix("_of_kinds").removesuffix("_with_fact") for name in QUESTIONS}
-    of_now = {"profiles", "profile_times", "find_credential", "password", "last_uses"}
+    of_now = {"profiles", "profile_times", "find_credential", "secret", "last_uses"}
     assert methods == asked | of_now | {"revision", "instant"}
 
 
@@ -604,8 +604,8 @@ def test_a_credential_is_found_by_its_kind_and_verifier(store: Database, ann: in
             ("api_key", "aa" * 31),
         ):
             assert reader.find_credential(kind, verifier) is None
-        assert reader.password(ann) == "argon2-of-ann"
-        assert reader.password(key) is None
+        assert reader.secret(ann, "password") == "argon2-of-ann"
+        assert reader.secret(key, "password") is None
 
 
 def test_a_new_credential_takes_the_place_of_the_old_one(store: Database, ann: int) -> None:
@@ -616,13 +616,13 @@ def test_a_new_credential_takes_the_place_of_the_old_one(store: Database, ann: i
     with reading_now(store) as reader:
         assert reader.find_credential("api_key", "aa" * 32) is None
         assert reader.find_credential("api_key", "bb" * 32) == key
-        assert reader.password(ann) == "another"
+        assert reader.secret(ann, "password") == "another"
 
 
 def test_credentials_are_as_they_are_now(store: Database, ann: int) -> None:
     commit(store, Plan(credentials=[CredentialEntry(ann, "password", "another")]))
     with store.reading(1, EARLY) as reader:
-        assert reader.password(ann) == "another"
+        assert reader.secret(ann, "password") == "another"
 
 
 # --- the log ----------------------------------------------------------------------------------------------------------
@@ -766,7 +766,7 @@ def test_a_commit_writes_all_of_its_plan_and_its_change(store: Database) -> None
         )
         assert {found.revision_from for found in reader.intervals([1, 2])} == {1}
         assert reader.profiles([1]) == {1: {"name": "Ann"}}
-        assert reader.password(1) == "argon2"
+        assert reader.secret(1, "password") == "argon2"
     with store.reading(0, EARLY) as reader:
         assert reader.intervals([1, 2]) == []
 

@@ -9,9 +9,11 @@ from rescind.decision.conditions import holds
 from rescind.decision.match import matches, matches_resource
 from rescind.decision.snapshot import Path, Snapshot
 from rescind.decision.trusts import unmet
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.conditions import Effect
 from rescind.model.documents import Statement
 from rescind.model.facts import FactKind
+from rescind.model.literals import literal
 from rescind.model.objects import PLATFORM
 
 ASSUME_ROLE = "iam.role.AssumeRole"
@@ -68,13 +70,23 @@ class Decision:
 
 
 def decide(request: AccessRequest, snapshot: Snapshot) -> Decision:
-    """Decide one request. `because` holds every deciding statement with every path to it."""
+    """Decide one request. `because` holds every deciding statement with every path to it.
+
+    On a registered API nothing allows but a permission to its scope, not even to own the organization; every Deny
+    counts. On the API that manages this server nothing that was given inside an organization allows.
+    """
     state = state_of(request, snapshot)
-    if state is not None:
+    on_api = request.resource_type == RESOURCE_TYPE
+    if state is not None and not (on_api and state is Reason.ROOT):
         return _decision(snapshot, state is Reason.ROOT, state)
+    is_out_of_reach = on_api and request.resource_id == SYSTEM_API and snapshot.principal.organization != PLATFORM
     grounds: dict[Effect, list[Ground]] = {Effect.DENY: [], Effect.ALLOW: []}
     for reach in snapshot.reaches:
         for index, statement in enumerate(snapshot.statements(reach.policy)):
+            if statement.effect is Effect.ALLOW and (
+                is_out_of_reach or (on_api and not snapshot.is_of_api(reach.policy))
+            ):
+                continue
             if _applies(statement, request):
                 grounds[statement.effect].append(Ground(reach.policy, index, reach.path))
     if grounds[Effect.DENY]:
@@ -143,11 +155,10 @@ def _standing(snapshot: Snapshot) -> Reason | None:
 
 
 def _applies(statement: Statement, request: AccessRequest) -> bool:
+    action, resource_id = literal(request.action), literal(request.resource_id)
     return (
-        any(matches(pattern, request.action) for pattern in statement.actions)
-        and any(
-            matches_resource(pattern, request.resource_type, request.resource_id) for pattern in statement.resources
-        )
+        any(matches(pattern, action) for pattern in statement.actions)
+        and any(matches_resource(pattern, request.resource_type, resource_id) for pattern in statement.resources)
         and (statement.condition is None or holds(statement.condition, request.attributes, effect=statement.effect))
     )
 

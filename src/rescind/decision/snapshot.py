@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from json import loads
 
+from rescind.model.apis import grant_terms, statement_of_grant, statement_of_scope
 from rescind.model.documents import Statement, statements_of
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM
@@ -22,6 +23,9 @@ _LEADS_ON = frozenset(
         FactKind.ASSUMPTION,
         FactKind.SESSION_TRUST,
         FactKind.SESSION_KEY,
+        FactKind.API_SCOPE,
+        FactKind.CLIENT_GRANT,
+        FactKind.GRANT_DEFINITION,
     }
 )
 _LINKS = (FactKind.ASSUMPTION, FactKind.SESSION_TRUST, FactKind.SESSION_KEY)
@@ -35,7 +39,7 @@ Path = tuple[Fact, ...]
 class Principal:
     """Who asks, and in which scope, by keys. In an organization rights hang on the membership, outside on the user.
 
-    With a `session` it is the session that asks: a principal of its own, which has what its role has.
+    A client asks as the `user` of the platform. With a `session` it is the session that asks: a principal of its own, which has what its role has.
     """
 
     user: int
@@ -131,12 +135,22 @@ class Snapshot:
         return bool(parties) and parties <= {membership, *groups}
 
     def statements(self, policy: int) -> tuple[Statement, ...]:
-        """The statements of a policy or permission."""
-        return tuple(
-            statement
-            for document in self.held(policy, FactKind.DOCUMENT)
-            for statement in statements_of(document.value or "")
-        )
+        """The statements of a policy, permission or client grant."""
+        said: list[Statement] = []
+        for fact in self.held(policy, FactKind.DOCUMENT, FactKind.API_SCOPE, FactKind.GRANT_DEFINITION):
+            match fact.kind:
+                case FactKind.DOCUMENT:
+                    said += statements_of(fact.value or "")
+                case FactKind.API_SCOPE:
+                    said.append(statement_of_scope(fact.value or ""))
+                case _:
+                    whole = statement_of_grant(fact.value or "")
+                    said += [whole] if whole else []
+        return tuple(said)
+
+    def is_of_api(self, policy: int) -> bool:
+        """Whether it is a permission to a scope of a registered API, or a client grant: all that allows on one."""
+        return bool(self.held(policy, FactKind.API_SCOPE, FactKind.GRANT_DEFINITION))
 
     def from_holder(self, holder: int, scope: int, path: Path = ()) -> Iterator[Reach]:
         """What reaches a membership, user or group by what is attached to it in `scope`, and not by its groups."""
@@ -176,8 +190,33 @@ class Snapshot:
             if self.assumption.terms.trust_type != IAM:
                 return
         yield from self.from_holder(holder, scope)
-        for fact in self._edges(holder, FactKind.GROUP_MEMBERSHIP):
-            yield from self.from_holder(fact.thing, scope, (fact,))
+        for member in [holder] if scope else self.memberships:
+            for fact in self._edges(member, FactKind.GROUP_MEMBERSHIP):
+                yield from self.from_holder(fact.thing, scope, (fact,))
+        yield from self._from_client(holder)
+
+    @cached_property
+    def memberships(self) -> list[int]:
+        """The memberships of the principal's user that give anything outside their organizations, by key."""
+        return sorted(
+            holder
+            for holder, facts in self.facts.items()
+            for fact in facts
+            if fact.kind is FactKind.EXISTENCE
+            and fact.thing == self.principal.user != PLATFORM
+            and fact.alive(self.instant)
+            and self.exists(fact.scope)
+            and not self.held(holder, FactKind.SUSPENSION)
+        )
+
+    def _from_client(self, client: int) -> Iterator[Reach]:
+        """What a client was granted for itself."""
+        for edge in self._edges(client, FactKind.CLIENT_GRANT):
+            for granted in self._edges(edge.thing, FactKind.GRANT_DEFINITION):
+                if grant_terms(granted.value or "").subject == "client":
+                    yield Reach(edge.thing, (edge,))
+                    for fact in self._edges(edge.thing, FactKind.PERMISSION_GRANT):
+                        yield Reach(fact.thing, (edge, fact))
 
     def _edges(self, holder: int, *kinds: FactKind) -> list[Fact]:
         """An edge counts while both ends exist; the holder's end was seen to exist on the way here."""

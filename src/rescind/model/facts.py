@@ -14,6 +14,8 @@ class FactKind(IntEnum):
     | existence         | any object                     |              |              |            |
     |                   | membership                     | user         | organization |            |
     |                   | api key, session               | membership   | organization |            |
+    |                   | token family                   | membership,  | organization |            |
+    |                   |                                | user         |              |            |
     | root              | membership                     | organization | organization |            |
     | suspension        | membership                     |              | organization |            |
     | block             | user                           |              |              |            |
@@ -25,6 +27,7 @@ class FactKind(IntEnum):
     |                   | role                           | policy       | role's owner |            |
     | permission_grant  | membership, group, user        | permission   | the scope    |            |
     |                   | role                           | permission   | role's owner |            |
+    |                   | client grant                   | permission   |              |            |
     | document          | policy, permission             |              |              | a document |
     | role_definition   | role                           |              |              | JSON       |
     | personal          | api key: of the person herself |              |              |            |
@@ -40,6 +43,15 @@ class FactKind(IntEnum):
     | invitation        | invitation                     |              | organization | JSON       |
     | acceptance        | invitation                     | membership   | organization |            |
     | decline           | invitation                     |              | organization |            |
+    | pending           | membership: not yet a member   | user         | organization |            |
+    | api_definition    | api                            |              |              | JSON       |
+    | api_scope         | permission                     | api          |              | JSON       |
+    | client_definition | client                         |              |              | JSON       |
+    | client_grant      | client                         | client grant |              |            |
+    | grant_definition  | client grant                   | api          |              | JSON       |
+    | grant_usage       | client grant                   | organization | organization |            |
+    | signing_key       | signing key                    |              |              | public JWK |
+    | token_family      | token family                   | client       | organization | JSON       |
     """
 
     EXISTENCE = 1
@@ -66,6 +78,15 @@ class FactKind(IntEnum):
     INVITATION = 22
     ACCEPTANCE = 23
     DECLINE = 24
+    PENDING = 25
+    API_DEFINITION = 26
+    API_SCOPE = 27
+    CLIENT_DEFINITION = 28
+    CLIENT_GRANT = 29
+    GRANT_DEFINITION = 30
+    GRANT_USAGE = 31
+    SIGNING_KEY = 32
+    TOKEN_FAMILY = 33
 
     @property
     def label(self) -> str:

@@ -22,6 +22,11 @@ class ObjectKind(IntEnum):
     ROLE_TRUST = 9
     SESSION = 10
     INVITATION = 11
+    API = 12
+    CLIENT = 13
+    CLIENT_GRANT = 14
+    SIGNING_KEY = 15
+    TOKEN_FAMILY = 16
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ from rescind.model.facts import FactKind, Interval
 from rescind.model.objects import Object, ObjectKind
 
 PAGE_SIZE_MAX = 500
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The schema that this program writes and reads; the head row says which one a database has."""
 
 Item = TypeVar("Item")
@@ -42,11 +42,15 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of a list is wanted: up to `limit` items after, or before, an item's place in the list."""
+    """Which part of a list is wanted: up to `limit` items after, or before, an item's place in the list.
+
+    `skip` leaves out as many first, where neither is said.
+    """
 
     limit: int = 100
     after: int | None = None
     before: int | None = None
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,14 @@ class Reader(Protocol):
     def find_user(self, email: str) -> Object | None:
         """The living user with that e-mail address, whatever the case of its letters."""
 
+    def find_named(self, field: str, value: str) -> Object | None:
+        """The living object with that value in one of the naming fields of its profile."""
+
     def find_credential(self, kind: str, verifier: str) -> int | None:
         """The key of the object that has that verifier."""
 
-    def password(self, user: int) -> str | None:
-        """The verifier of that user's password."""
+    def secret(self, of: int, kind: str) -> str | None:
+        """The verifier of that kind that an object has: of a password its hash, of what is shown again the seal."""
 
     def last_uses(self, memberships: Collection[int]) -> dict[int, int]:
         """When those members last used the API, in microseconds since 1970; those who never did are absent."""
@@ -188,6 +195,11 @@ class Store(Protocol):
         """Take the write lock, waiting at most 5 s for it, and read the head as `head` does.
 
         Without a commit nothing is written and no revision is spent. Raises `Unavailable`.
+        """
+
+    def take_turn(self, family: int, first: str, old: str, new: str, at: int) -> bool:
+        """Replace the verifier of a family's next refresh token, `first` if none was used yet, and say whether it
+        was `old`. Of several at once one succeeds. Spends no revision.
         """
 
     def note_uses(self, uses: Mapping[int, int]) -> None:

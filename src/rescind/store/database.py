@@ -133,15 +133,33 @@ class Database:
 
     def note_uses(self, uses: Mapping[int, int]) -> None:
         """See `contract.Store.note_uses`."""
+        with self.beside_the_log() as connection:
+            # In one order everywhere: two nodes must not wait for each other.
+            connection.execute(sql.NOTE_USE, [{"membership": key, "at": at} for key, at in sorted(uses.items())])
+
+    def take_turn(self, family: int, first: str, old: str, new: str, at: int) -> bool:
+        """See `contract.Store.take_turn`."""
+        with self.beside_the_log() as connection:
+            connection.execute(sql.BEGIN_TURNS, {"of_family": family, "first": first, "at": at})
+            taken = connection.execute(sql.TAKE_TURN, {"of_family": family, "old": old, "new": new, "at": at})
+            return taken.rowcount == 1
+
+    @contextmanager
+    def beside_the_log(self) -> Iterator[sa.Connection]:
+        """A transaction for what changes no answer: it spends no revision and waits for no writer's lock but SQLite's."""
         with _unavailable_on_failure(), self._connect() as connection:
             self.engine.begin(connection, int(LOCK_SECONDS_MAX * 1000))
             try:
-                # In one order everywhere: two nodes must not wait for each other.
-                rows = [{"membership": key, "at": at} for key, at in sorted(uses.items())]
-                connection.execute(sql.NOTE_USE, rows)
+                yield connection
                 connection.exec_driver_sql("COMMIT")
             finally:
                 connection.rollback()
+
+    @contextmanager
+    def outside_the_log(self) -> Iterator[sa.Connection]:
+        """A connection to read what changes no answer, as it is now."""
+        with _unavailable_on_failure(), self._connect() as connection:
+            yield connection
 
     def change_of_request(self, request_id: str) -> Change | None:
         """The change that a request made. Waits for a commit of it that is still under way."""
@@ -229,7 +247,11 @@ class DatabaseReader:
 
     def find_user(self, email: str) -> Object | None:
         """See `contract.Reader.find_user`."""
-        row = self._execute(sql.FIND_USER, {"email": folded(email)}).one_or_none()
+        return self.find_named("email_folded", folded(email))
+
+    def find_named(self, field: str, value: str) -> Object | None:
+        """See `contract.Reader.find_named`."""
+        row = self._execute(sql.find_named(field), {"value": value}).one_or_none()
         return _object(row) if row else None
 
     def find_credential(self, kind: str, verifier: str) -> int | None:
@@ -237,9 +259,9 @@ class DatabaseReader:
         row = self._execute(sql.FIND_CREDENTIAL, {"kind": kind, "verifier": verifier}).one_or_none()
         return row.object if row and compare_digest(row.verifier, verifier) else None
 
-    def password(self, user: int) -> str | None:
-        """See `contract.Reader.password`."""
-        return self._execute(sql.PASSWORD, {"user": user}).scalar_one_or_none()
+    def secret(self, of: int, kind: str) -> str | None:
+        """See `contract.Reader.secret`."""
+        return self._execute(sql.SECRET, {"of_object": of, "of_kind": kind}).scalar_one_or_none()
 
     def last_uses(self, memberships: Collection[int]) -> dict[int, int]:
         """See `contract.Reader.last_uses`."""
@@ -312,7 +334,8 @@ class DatabaseReader:
         statement = listing.backward if backward else listing.onward
         mark = window.before if backward else (window.after or 0)
         # One more than wanted tells whether the list goes on.
-        rows = list(self._execute(statement, {**parameters, "mark": mark, "limit": window.limit + 1}))
+        bounds = {"mark": mark, "limit": window.limit + 1, **({} if backward else {"skip": window.skip})}
+        rows = list(self._execute(statement, {**parameters, **bounds}))
         goes_on = len(rows) > window.limit
         rows = rows[: window.limit]
         if backward:
@@ -320,7 +343,7 @@ class DatabaseReader:
         # The side that the window was reached from: is anything there?
         first, last = (rows[0][0], rows[-1][0]) if rows else (mark, mark)
         near = listing.onward if backward else listing.backward
-        came_from = self._execute(near, {**parameters, "mark": last if backward else first, "limit": 1}).first()
+        came_from = self._execute(near, {**parameters, "mark": last if backward else first, "limit": 1, "skip": 0}).first()
         before, after = (goes_on, came_from) if backward else (came_from, goes_on)
         return Page(
             rows,
@@ -518,7 +541,7 @@ def _window_of(rows: list[sa.Row[Any]], window: Window) -> Page[sa.Row[Any]]:
         end = sum(row[0] < window.before for row in rows)
         start = max(0, end - window.limit)
     else:
-        start = sum(row[0] <= (window.after or 0) for row in rows)
+        start = sum(row[0] <= (window.after or 0) for row in rows) + window.skip
         end = min(len(rows), start + window.limit)
     part = rows[start:end]
     first, last = (part[0][0], part[-1][0]) if part else (window.after, window.before)

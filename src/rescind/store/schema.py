@@ -6,8 +6,14 @@ objects        identities: never changed, never deleted
 intervals      facts and the revisions for which they hold: only `revision_to` is ever set, once
 profiles       what people read and may ask to have erased: names, descriptions, e-mail addresses
 commitments    salt and value of what the log only commits to; erasable
-credentials    verifiers of API keys, session tokens, one-time links and passwords
-last_uses      when members last used the API: it changes no answer, so it is written without a revision
+credentials    verifiers of API keys, tokens, one-time links and passwords; secrets that are shown again, sealed
+
+What changes no answer is written without a revision:
+
+last_uses      when members last used the API
+turns          which refresh token of a family is the one to be used next
+logins         what was tried to come in, for those who read the log
+failed_logins  how often somebody guessed lately, by the hash of whom and from where
 """
 
 import sqlalchemy as sa
@@ -92,8 +98,17 @@ profiles = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
 )
-_is_email = profiles.c.field == sa.literal_column("'email_folded'")
-sa.Index("profiles_email", profiles.c.value, sqlite_where=_is_email, postgresql_where=_is_email)
+NAMING_FIELDS = ("email_folded", "username", "public_id", "slug", "identifier")
+"""The fields by which a living object is found: one index each, of nothing else."""
+
+
+def is_field(name: str) -> sa.ColumnElement[bool]:
+    """Whether a profile's row is of that field, said so that the field's index is seen to serve."""
+    return profiles.c.field == sa.literal_column(f"'{name}'")
+
+
+for _name in NAMING_FIELDS:
+    sa.Index(f"profiles_{_name}", profiles.c.value, sqlite_where=is_field(_name), postgresql_where=is_field(_name))
 
 commitments = sa.Table(
     "commitments",
@@ -121,4 +136,38 @@ last_uses = sa.Table(
     metadata,
     sa.Column("membership", _Key, sa.ForeignKey("objects.key"), primary_key=True),
     sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("family", _Key, sa.ForeignKey("objects.key"), primary_key=True),
+    sa.Column("verifier", sa.String(64), nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+logins = sa.Table(
+    "logins",
+    metadata,
+    sa.Column("key", _Key, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("user", _Key, sa.ForeignKey("objects.key")),
+    sa.Column("client", _Key, sa.ForeignKey("objects.key")),
+    sa.Column("organization", _Key, sa.ForeignKey("objects.key")),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("audience", sa.Text),
+    sa.Column("scope", sa.Text),
+    sa.Index("logins_at", "at"),
+    sa.Index("logins_user", "user", "at"),
+)
+
+failed_logins = sa.Table(
+    "failed_logins",
+    metadata,
+    sa.Column("key", _Key, primary_key=True),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Index("failed_logins_subject", "subject", "at"),
 )

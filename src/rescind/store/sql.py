@@ -8,7 +8,20 @@ from sqlalchemy import bindparam, func, select
 
 from rescind.model.facts import FactKind
 from rescind.model.objects import ObjectKind
-from rescind.store.schema import changes, commitments, credentials, head, intervals, last_uses, objects, profiles
+from rescind.store.schema import (
+    changes,
+    commitments,
+    credentials,
+    failed_logins,
+    head,
+    intervals,
+    is_field,
+    last_uses,
+    logins,
+    objects,
+    profiles,
+    turns,
+)
 
 _revision = bindparam("revision", type_=sa.BigInteger)
 _instant = bindparam("instant", type_=sa.BigInteger)
@@ -135,7 +148,7 @@ class Listing(NamedTuple):
 def _listing(source: sa.Select[Any], place: sa.ColumnElement[Any]) -> Listing:
     mark, limit = bindparam("mark", type_=sa.BigInteger), bindparam("limit", type_=sa.Integer)
     return Listing(
-        source.where(place > mark).order_by(place).limit(limit),
+        source.where(place > mark).order_by(place).limit(limit).offset(bindparam("skip", type_=sa.Integer)),
         source.where(place < mark).order_by(place.desc()).limit(limit),
         select(func.count()).select_from(source.subquery()),
     )
@@ -206,15 +219,18 @@ PROFILE_TIMES = (
     .where(profiles.c.object.in_(_keys))
     .group_by(profiles.c.object)
 )
-FIND_USER = (
-    select(objects)
-    .join(profiles, profiles.c.object == objects.c.key)
-    .where(
-        profiles.c.field == sa.literal_column("'email_folded'"),
-        profiles.c.value == bindparam("email"),
-        exists(objects.c.key),
+
+
+@cache
+def find_named(field: str) -> sa.Select[Any]:
+    """The living object with a value in one of the naming fields."""
+    return (
+        select(objects)
+        .join(profiles, profiles.c.object == objects.c.key)
+        .where(is_field(field), profiles.c.value == bindparam("value"), exists(objects.c.key))
     )
-)
+
+
 DELETE_PROFILE = profiles.delete().where(
     profiles.c.object == bindparam("of_object"), profiles.c.field == bindparam("of_field")
 )
@@ -224,8 +240,8 @@ INSERT_COMMITMENT = commitments.insert()
 FIND_CREDENTIAL = select(credentials.c.object, credentials.c.verifier).where(
     credentials.c.kind == bindparam("kind"), credentials.c.verifier == bindparam("verifier")
 )
-PASSWORD = select(credentials.c.verifier).where(
-    credentials.c.object == bindparam("user"), credentials.c.kind == sa.literal_column("'password'")
+SECRET = select(credentials.c.verifier).where(
+    credentials.c.object == bindparam("of_object"), credentials.c.kind == bindparam("of_kind")
 )
 DELETE_CREDENTIAL = credentials.delete().where(
     credentials.c.object == bindparam("of_object"), credentials.c.kind == bindparam("of_kind")
@@ -236,6 +252,35 @@ LAST_USES = select(last_uses.c.membership, last_uses.c.at).where(last_uses.c.mem
 NOTE_USE = sa.text(
     "INSERT INTO last_uses (membership, at) VALUES (:membership, :at) "
     "ON CONFLICT (membership) DO UPDATE SET at = excluded.at WHERE excluded.at > last_uses.at"
+)
+
+BEGIN_TURNS = sa.text(
+    "INSERT INTO turns (family, verifier, at) VALUES (:of_family, :first, :at) ON CONFLICT (family) DO NOTHING"
+)
+TAKE_TURN = (
+    turns.update()
+    .where(turns.c.family == bindparam("of_family"), turns.c.verifier == bindparam("old"))
+    .values(verifier=bindparam("new"), at=bindparam("at"))
+)
+TURN_TIMES = select(turns.c.family, turns.c.at).where(turns.c.family.in_(_keys))
+
+INSERT_LOGIN = logins.insert()
+INSERT_FAILED_LOGIN = failed_logins.insert()
+FORGET_LOGINS = logins.delete().where(logins.c.at < bindparam("until"))
+FORGET_FAILED_LOGINS = failed_logins.delete().where(failed_logins.c.at < bindparam("until"))
+LIFT_FAILED_LOGINS = failed_logins.delete().where(failed_logins.c.subject == bindparam("of_subject"))
+LIFT_FAILED_LOGINS_FROM = LIFT_FAILED_LOGINS.where(failed_logins.c.address == bindparam("from_address"))
+FAILED_LOGINS = (
+    select(failed_logins.c.address, func.count().label("count"))
+    .where(failed_logins.c.subject == bindparam("of_subject"), failed_logins.c.at > bindparam("since"))
+    .group_by(failed_logins.c.address)
+)
+LOGINS_AFTER = select(logins).where(logins.c.at > bindparam("after")).order_by(logins.c.at, logins.c.key)
+LOGINS_BEFORE = select(logins).where(logins.c.at < bindparam("before")).order_by(logins.c.at.desc(), logins.c.key.desc())
+LAST_LOGINS = (
+    select(logins.c.user, func.max(logins.c.at).label("at"), func.count().label("count"))
+    .where(logins.c.user.in_(_keys), logins.c.type == sa.literal_column("'s'"))
+    .group_by(logins.c.user)
 )
 
 # --- changes --------------------------------------------------------------------------------------------------------

@@ -172,8 +172,18 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             | FactKind.INVITATION
             | FactKind.ACCEPTANCE
             | FactKind.DECLINE
+            | FactKind.PENDING
+            | FactKind.API_DEFINITION
+            | FactKind.API_SCOPE
+            | FactKind.CLIENT_DEFINITION
+            | FactKind.CLIENT_GRANT
+            | FactKind.GRANT_USAGE
+            | FactKind.SIGNING_KEY
+            | FactKind.TOKEN_FAMILY
         ):
             return []
+        case FactKind.GRANT_DEFINITION:
+            return list(world.statements(fact.holder))
 
 
 def _entered(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:

@@ -14,6 +14,7 @@ from rescind.usecases import keys, limits, users
 from rescind.usecases.actor import LINK, verifier_of
 from rescind.usecases.keys import NewKey
 from rescind.usecases.unit import Unit, View
+from rescind.usecases.users import PASSWORD
 
 VALID_MICROSECONDS = 3 * 24 * 3600 * 1_000_000
 
@@ -146,7 +147,7 @@ def known_password(view: View) -> str | None:
     account = view.reader.find_user(_email(view, view.guest.invitation))
     if account is None:
         return None
-    verifier = view.reader.password(account.key)
+    verifier = view.reader.secret(account.key, PASSWORD)
     if verifier is None:
         raise Forbidden("this account has no password to sign in with")
     return verifier
@@ -165,7 +166,7 @@ def accept(unit: Unit, *, name: str | None, password_verifier: str | None, prove
         if name is None or password_verifier is None:
             raise Invalid("`name` and `password` are required for a new account")
         user = users.register(unit, name=name, email=email, password_verifier=password_verifier)
-    elif proven is None or proven != unit.reader.password(user.key):
+    elif proven is None or proven != unit.reader.secret(user.key, PASSWORD):
         raise Forbidden("the password is not that of the account with the invited address")
     elif unit.facts(user.key, FactKind.BLOCK):
         raise Forbidden("this account is blocked")
