@@ -18,8 +18,11 @@ from rescind.engine import activity
 from rescind.settings import Settings
 from rescind.store.engines import engine_for
 from rescind.store.migrate import migrate
+from rescind.usecases.clients import FirstClient
 from rescind.usecases.platform import FirstRoot, initialise
+from rescind.usecases.signing_keys import new_pair
 from servers import Server
+from tenant import CLIENT_ID, CLIENT_SECRET, PUBLIC_URL, SECRET_KEY, Tenant
 from world import ROOT_EMAIL, ROOT_KEY, World
 
 settings.register_profile(
@@ -32,6 +35,9 @@ settings.load_profile("rescind")
 
 # No test speaks TLS with the world, and every HTTP client would load the world's authorities: 60 ms each.
 os.environ["SSL_CERT_FILE"] = str(local_certificate(Path(tempfile.mkdtemp()), ()).authority)
+
+# The key that every node of these tests seals secrets under, wherever its database is.
+os.environ["RESCIND_SECRET_KEY"] = SECRET_KEY
 
 # Nodes in this process write last uses when a test says so: two readings of a list are the same.
 activity.FLUSH_SECONDS = 3600.0
@@ -121,10 +127,29 @@ def small_world(make_database: Callable[[str], str]) -> Iterator[World]:
 
 
 @pytest.fixture
+def tenant(database: str) -> Iterator[Tenant]:
+    """The Auth0 face of a node in this process, spoken to as its first client, on each kind of database."""
+    yield from _tenant(database)
+
+
+@pytest.fixture
+def small_tenant(make_database: Callable[[str], str]) -> Iterator[Tenant]:
+    """The same on SQLite alone, for what has nothing to do with the database."""
+    yield from _tenant(make_database("sqlite"))
+
+
+@pytest.fixture
 def server(database: str, tmp_path: Path) -> Iterator[Server]:
     """`rescind serve` as a process of its own, on each kind of database."""
     with Server(database, tmp_path) as started:
         yield started
+
+
+def _tenant(database: str) -> Iterator[Tenant]:
+    built = build(Settings(database=database, public_url=PUBLIC_URL))
+    with TestClient(application(built), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
+        yield Tenant(client, built)
+    built.store.close()
 
 
 def _initialised(database: str) -> str:
@@ -132,7 +157,8 @@ def _initialised(database: str) -> str:
     engine.pool.dispose()
     built = build(Settings(database=database))
     first = FirstRoot(ROOT_EMAIL, "root-password", ROOT_KEY)
-    built.service.operate("test", str(uuid.uuid4()), initialise, first)
+    client = FirstClient("First client", CLIENT_ID, CLIENT_SECRET)
+    built.service.operate("test", str(uuid.uuid4()), initialise, first, new_pair(), client)
     if database.startswith("sqlite"):
         with built.store.engine.pool.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

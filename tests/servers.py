@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -12,20 +13,28 @@ from typing import Self
 
 import httpx2
 
+from tenant import CLIENT_ID, CLIENT_SECRET, SECRET_KEY
 from world import ROOT_EMAIL, ROOT_KEY, World
 
 START_SECONDS_MAX = 30
 
 
 class Server:
-    """One node. Used as a context it is started, and killed at the end whatever happened."""
+    """One node. Used as a context it is started, and killed at the end whatever happened.
 
-    def __init__(self, database: str, folder: Path, *options: str, port: int | None = None) -> None:
+    With `tls` it serves `https://localhost`, and says so to its clients; whoever trusts `authority` trusts it.
+    """
+
+    def __init__(self, database: str, folder: Path, *options: str, port: int | None = None, tls: bool = False) -> None:
         self.database = database
         self.folder = folder
-        self.options = options
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"
+        self.authority = folder / "tls" / "ca.pem" if tls else None
+        self.options = options
+        if self.authority is not None:
+            at = ("--tls-folder", str(self.authority.parent), "--public-url", self.url)
+            self.options = ("--tls", "auto", *at, *options)
         self.process: subprocess.Popen[bytes] | None = None
         self._clients: list[httpx2.Client] = []
 
@@ -40,6 +49,9 @@ class Server:
                     "RESCIND_ROOT_EMAIL": ROOT_EMAIL,
                     "RESCIND_ROOT_PASSWORD": "root-password",
                     "RESCIND_ROOT_API_KEY": ROOT_KEY,
+                    "RESCIND_AUTH0_CLIENT_ID": CLIENT_ID,
+                    "RESCIND_AUTH0_CLIENT_SECRET": CLIENT_SECRET,
+                    "RESCIND_SECRET_KEY": SECRET_KEY,
                 },
                 cwd=self.folder,
                 stdout=log,
@@ -54,9 +66,9 @@ class Server:
         deadline = time.monotonic() + START_SECONDS_MAX
         while True:
             try:
-                if httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                if httpx2.get(f"{self.url}/readyz", timeout=5, verify=self.trust()).status_code == 200:
                     return
-            except httpx2.TransportError:
+            except (httpx2.TransportError, FileNotFoundError):  # the authority is made when the node starts
                 pass
             assert self.process is not None
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -79,9 +91,13 @@ class Server:
         """What the node has said so far."""
         return (self.folder / "serve.log").read_text()
 
+    def trust(self) -> ssl.SSLContext | bool:
+        """What a client of httpx verifies the node with."""
+        return ssl.create_default_context(cafile=self.authority) if self.authority is not None else True
+
     def world(self, key: str = ROOT_KEY) -> World:
         """The node's Vultr face, spoken to with a key, as root if none is given."""
-        client = httpx2.Client(base_url=self.url, timeout=30)
+        client = httpx2.Client(base_url=self.url, timeout=30, verify=self.trust())
         self._clients.append(client)
         return World(client, key)
 

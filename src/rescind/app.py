@@ -15,10 +15,13 @@ from rescind.api.vultr.sts import DOOR as STS
 from rescind.engine.activity import Activity
 from rescind.engine.freshness import Freshness
 from rescind.logs import configure_logs
+from rescind.secret_key import secret_key
 from rescind.settings import Settings
 from rescind.store.database import Database
 from rescind.store.engines import engine_for
+from rescind.usecases.issuer import Issuer
 from rescind.usecases.service import Service
+from rescind.usecases.vault import Vault
 
 DOORS = (STS, VULTR, NATIVE)
 """Every face; where two have a path in common, the first has it."""
@@ -41,7 +44,8 @@ def build(settings: Settings) -> Node:
     store = Database(engine_for(settings.database))
     freshness = Freshness(store, metrics.FRESHNESS_SECONDS.observe)
     activity = Activity(store)
-    service = Service(store, freshness, faithful_grants=settings.faithful_grants, used=activity.note)
+    issuer = Issuer(settings.reached_at.rstrip("/") + "/", Vault(secret_key(settings)))
+    service = Service(store, freshness, issuer, faithful_grants=settings.faithful_grants, used=activity.note)
     mail = Mail.at(settings.smtp_url, settings.mail_from, settings.reached_at)
     return Node(store, freshness, service, activity, mail, settings)
 

@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from rescind.app import Node
     from rescind.settings import Settings
+    from rescind.usecases.clients import FirstClient
     from rescind.usecases.keys import NewKey
 
 ROOT_EMAIL_DEFAULT = "root@localhost"
@@ -136,7 +137,7 @@ def serve(
     node = _open(settings, migrate_empty=True)
     _initialise(node, settings, root_email, root_password, root_api_key)
     node.store.close()
-    for name in ("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY"):
+    for name in ("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY", "RESCIND_AUTH0_CLIENT_SECRET"):
         # They have done their work, and processes started from here must not inherit them.
         os.environ.pop(name, None)
     _run(settings)
@@ -353,6 +354,85 @@ def root_key(database: str, organization: str, user: str, as_json: bool) -> None
 
 
 @main.group()
+def clients() -> None:
+    """Make clients of the Management API, which is at `/api/v2` of this server."""
+
+
+@clients.command("create")
+@_database
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, help="A scope it may have; repeat for more. All of them if none is said."
+)
+@_json
+def clients_create(database: str, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+    """Make a machine-to-machine client and show its secret."""
+    from uuid_utils import uuid7
+
+    from rescind.settings import Settings
+    from rescind.usecases import platform
+    from rescind.usecases.clients import FirstClient
+
+    service = _open(Settings(database=database)).service
+    client = service.operate(
+        "clients", str(uuid7()), platform.new_client, first=FirstClient(name), scopes=scopes or None
+    ).result
+    secret = service.inspect(platform.client_secret, client).result
+    if as_json:
+        click.echo(json.dumps({"client_id": client, "client_secret": secret}))
+    else:
+        click.echo(f"client_id:     {client}\nclient_secret: {secret}")
+
+
+@clients.command("list")
+@_database
+@_json
+def clients_list(database: str, as_json: bool) -> None:
+    """List the clients, without their secrets."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from rescind.settings import Settings
+    from rescind.usecases import clients as cases
+
+    found = _open(Settings(database=database)).service.inspect(cases.every).result
+    if as_json:
+        rows = [{"client_id": one.public_id, "name": one.name, "grant_types": one.grant_types} for one in found]
+        click.echo(json.dumps(rows))
+        return
+    table = Table(Column("Client", min_width=32), "Name", "Grant types")
+    for one in found:
+        # People choose these names: they are text, not markup.
+        table.add_row(one.public_id, Text(one.name), Text("\n".join(one.grant_types)))
+    Console().print(table)
+
+
+@main.group()
+def keys() -> None:
+    """The keys that tokens are signed with."""
+
+
+@keys.command("rotate")
+@_database
+@_json
+def keys_rotate(database: str, as_json: bool) -> None:
+    """Sign with a new key from now on; the old one stays published until its tokens have expired."""
+    from uuid_utils import uuid7
+
+    from rescind.settings import Settings
+    from rescind.usecases import signing_keys
+
+    service = _open(Settings(database=database)).service
+    answer = service.operate("keys", str(uuid7()), signing_keys.rotate, signing_keys.new_pair())
+    published = [key["kid"] for key in service.inspect(signing_keys.published).result]
+    if as_json:
+        click.echo(json.dumps({"revision": answer.moment.revision, "signs": published[0], "published": published}))
+    else:
+        click.echo(f"{published[0]} signs from revision {answer.moment.revision} on.")
+
+
+@main.group()
 def invitations() -> None:
     """See who was invited and has not answered, and hand out links where no mail is sent."""
 
@@ -463,15 +543,32 @@ def _initialise(
 
     from uuid_utils import uuid7
 
-    from rescind.usecases.platform import FirstRoot, initialise
+    from rescind.usecases.platform import FirstRoot, complete, initialise, is_complete
+    from rescind.usecases.signing_keys import check_seals, new_pair
 
+    client = _first_client()
     if node.store.head().revision:
+        if not node.service.inspect(is_complete).result:
+            node.service.operate("init", str(uuid7()), complete, new_pair(), client)
+        node.service.inspect(check_seals)
         return None
     first = FirstRoot(email, password or secrets.token_urlsafe(16), api_key or None)
-    made = node.service.operate("init", str(uuid7()), initialise, first).result
+    made = node.service.operate("init", str(uuid7()), initialise, first, new_pair(), client).result
     if made is not None and not api_key and not quiet:
         _hand_out(made, settings)
     return made
+
+
+def _first_client() -> "FirstClient | None":
+    """The machine-to-machine client that the environment asks for."""
+    from rescind.usecases.clients import FirstClient
+
+    id_, secret = (os.environ.get(f"RESCIND_AUTH0_CLIENT_{name}") for name in ("ID", "SECRET"))
+    if not id_ and not secret:
+        return None
+    if not id_ or not secret:
+        raise click.UsageError("RESCIND_AUTH0_CLIENT_ID and RESCIND_AUTH0_CLIENT_SECRET belong together")
+    return FirstClient("First client", id_, secret)
 
 
 def _hand_out(key: "NewKey", settings: "Settings") -> None:

@@ -86,7 +86,7 @@ class Stage:
         if kind < 4:
             role = dice.choice(self.roles)
             place = ("role_attachment", self.memberships[user], role)
-            operation = "roles.attach_user" if opens else "roles.detach_users"
+            operation = "roles.attach_users" if opens else "roles.detach_users"
             return Attempt(operation, place, opens), method, f"/v2/roles/{role}/users/{user}", None
         if kind < 6:
             policy = dice.choice(self.policies)

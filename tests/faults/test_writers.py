@@ -112,7 +112,7 @@ def test_what_eight_clients_attach_and_detach_at_once_ends_as_the_log_explains(
     state = {before: False}
     for change in log:
         # Attaching what is attached, or detaching what is not, is no change.
-        assert change["operation"] == ("roles.detach_users" if attached else "roles.attach_user")
+        assert change["operation"] == ("roles.detach_users" if attached else "roles.attach_users")
         assert bool(change["opened"]) is not attached
         assert bool(change["closed"]) is attached
         attached = not attached

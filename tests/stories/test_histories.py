@@ -19,7 +19,7 @@ TWO, THREE = st.integers(0, 1), st.integers(0, 2)
 Step = tuple[str, tuple[int, ...]]
 
 STEPS: dict[str, tuple[Callable[..., Any], tuple[st.SearchStrategy[int], ...]]] = {
-    "attach role to user": (lambda h, u, r: h.act(roles.attach_user, role=h.roles[r], user=h.users[u]), (TWO, TWO)),
+    "attach role to user": (lambda h, u, r: h.act(roles.attach_users, roles=[h.roles[r]], user=h.users[u]), (TWO, TWO)),
     "detach role from user": (
         lambda h, u, r: h.act(roles.detach_users, roles=[h.roles[r]], user=h.users[u]),
         (TWO, TWO),

@@ -3,11 +3,13 @@
 from fastapi import Response
 
 from rescind.model.errors import (
+    Conflict,
     Forbidden,
     Gone,
     Invalid,
     NotFound,
     Refusal,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -17,7 +19,9 @@ _STATUS: dict[type[Refusal], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    Conflict: 409,
     Gone: 410,
+    TooMany: 429,
     Unavailable: 503,
 }
 

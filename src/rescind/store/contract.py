@@ -197,11 +197,6 @@ class Store(Protocol):
         Without a commit nothing is written and no revision is spent. Raises `Unavailable`.
         """
 
-    def take_turn(self, family: int, first: str, old: str, new: str, at: int) -> bool:
-        """Replace the verifier of a family's next refresh token, `first` if none was used yet, and say whether it
-        was `old`. Of several at once one succeeds. Spends no revision.
-        """
-
     def note_uses(self, uses: Mapping[int, int]) -> None:
         """Remember when members, by membership, used the API: a later time counts. Spends no revision."""
 

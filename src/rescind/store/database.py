@@ -137,16 +137,9 @@ class Database:
             # In one order everywhere: two nodes must not wait for each other.
             connection.execute(sql.NOTE_USE, [{"membership": key, "at": at} for key, at in sorted(uses.items())])
 
-    def take_turn(self, family: int, first: str, old: str, new: str, at: int) -> bool:
-        """See `contract.Store.take_turn`."""
-        with self.beside_the_log() as connection:
-            connection.execute(sql.BEGIN_TURNS, {"of_family": family, "first": first, "at": at})
-            taken = connection.execute(sql.TAKE_TURN, {"of_family": family, "old": old, "new": new, "at": at})
-            return taken.rowcount == 1
-
     @contextmanager
     def beside_the_log(self) -> Iterator[sa.Connection]:
-        """A transaction for what changes no answer: it spends no revision and waits for no writer's lock but SQLite's."""
+        """A transaction for what changes no answer: it spends no revision, and waits for no lock but SQLite's."""
         with _unavailable_on_failure(), self._connect() as connection:
             self.engine.begin(connection, int(LOCK_SECONDS_MAX * 1000))
             try:
@@ -343,7 +336,9 @@ class DatabaseReader:
         # The side that the window was reached from: is anything there?
         first, last = (rows[0][0], rows[-1][0]) if rows else (mark, mark)
         near = listing.onward if backward else listing.backward
-        came_from = self._execute(near, {**parameters, "mark": last if backward else first, "limit": 1, "skip": 0}).first()
+        came_from = self._execute(
+            near, {**parameters, "mark": last if backward else first, "limit": 1, "skip": 0}
+        ).first()
         before, after = (goes_on, came_from) if backward else (came_from, goes_on)
         return Page(
             rows,

@@ -271,14 +271,16 @@ FORGET_FAILED_LOGINS = failed_logins.delete().where(failed_logins.c.at < bindpar
 LIFT_FAILED_LOGINS = failed_logins.delete().where(failed_logins.c.subject == bindparam("of_subject"))
 LIFT_FAILED_LOGINS_FROM = LIFT_FAILED_LOGINS.where(failed_logins.c.address == bindparam("from_address"))
 FAILED_LOGINS = (
-    select(failed_logins.c.address, func.count().label("count"))
+    select(failed_logins.c.address, func.count().label("times"))
     .where(failed_logins.c.subject == bindparam("of_subject"), failed_logins.c.at > bindparam("since"))
     .group_by(failed_logins.c.address)
 )
 LOGINS_AFTER = select(logins).where(logins.c.at > bindparam("after")).order_by(logins.c.at, logins.c.key)
-LOGINS_BEFORE = select(logins).where(logins.c.at < bindparam("before")).order_by(logins.c.at.desc(), logins.c.key.desc())
+LOGINS_BEFORE = (
+    select(logins).where(logins.c.at < bindparam("before")).order_by(logins.c.at.desc(), logins.c.key.desc())
+)
 LAST_LOGINS = (
-    select(logins.c.user, func.max(logins.c.at).label("at"), func.count().label("count"))
+    select(logins.c.user, func.max(logins.c.at).label("at"), func.count().label("times"))
     .where(logins.c.user.in_(_keys), logins.c.type == sa.literal_column("'s'"))
     .group_by(logins.c.user)
 )

@@ -2,22 +2,29 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from hmac import compare_digest
 from typing import Any
 
 from rescind.decision.decide import AccessRequest, Reason, decide, is_root, state_of
 from rescind.decision.snapshot import Principal, Snapshot, gather
 from rescind.decision.trusts import ADDRESS, unmet
 from rescind.model.addresses import read_address, read_network
-from rescind.model.errors import Forbidden, NotFound, Unauthenticated, UnknownAddress
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
+from rescind.model.errors import BadToken, Fault, Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Reader
+from rescind.usecases import signing
+from rescind.usecases.issuer import Issuer
 
 API_KEY = "api_key"
 SESSION = "session"
+CLIENT_SECRET = "client_secret"  # noqa: S105 - the kind of a credential
+OF_CLIENT = "@clients"
+"""What the subject of a client's own token ends with."""
 LINK = "invitation"
 LIVING_LINK = "link"
 """What a guest does not have whose link is unknown, was used, or has expired."""
@@ -32,11 +39,24 @@ class Asking:
     request_id: str
     token: str | None = field(default=None, repr=False)
     address: str = ""
+    client: "ClientProof | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProof:
+    """What a client presents to be known: its public id and its secret."""
+
+    id: str
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The principal behind a call, in one organization, with the snapshot in which his right is decided."""
+    """The principal behind a call, in one organization, with the snapshot in which his right is decided.
+
+    Outside every organization it is an administrator of the platform: a client, or a user through the client that is
+    the `credential`.
+    """
 
     user: Object
     credential: Object
@@ -46,6 +66,8 @@ class Actor:
     """Whether the credential is the person's own: not one that somebody else made for her, and no session."""
     founded: frozenset[int]
     """The organizations that were founded through this credential."""
+    scopes: frozenset[str] | None = None
+    """The most that an access token is good for; None for every other credential."""
 
     def reaches(self, organization: int) -> bool:
         """Whether the credential may act there as its person: anywhere if it is her own.
@@ -75,12 +97,29 @@ class Actor:
         """Whether he owns the organization."""
         return is_root(self.snapshot)
 
+    @property
+    def is_administrator(self) -> bool:
+        """Whether he acts on the platform, by an access token."""
+        return self.scopes is not None
+
+    @property
+    def is_client(self) -> bool:
+        """Whether it is a client that acts for itself."""
+        return self.user.kind is ObjectKind.CLIENT
+
     def is_user(self, user: Object) -> bool:
         """Whether he is that user, and not a session of hers."""
         return self.user.key == user.key and not self.is_session
 
     def may(self, action: str, resource_type: str, resource_id: str = "") -> bool:
-        """Decide his right. Conditions read what the server knows, never what the caller says."""
+        """Decide his right. Conditions read what the server knows, never what the caller says.
+
+        An access token is good for its scopes of the API that manages this server, as far as they are still held.
+        """
+        if self.scopes is not None and not (
+            resource_type == RESOURCE_TYPE and resource_id == SYSTEM_API and action in self.scopes
+        ):
+            return False
         return decide(self._request(action, resource_type, resource_id), self.snapshot).allowed
 
     def state(self) -> Reason | None:
@@ -88,17 +127,24 @@ class Actor:
         return state_of(self._request("", ""), self.snapshot)
 
     def _request(self, action: str, resource_type: str, resource_id: str = "") -> AccessRequest:
-        moment = datetime.fromtimestamp(self.snapshot.instant / 1_000_000, UTC)
-        subject: dict[str, Any] = {"type": "user", "id": self.user.id}
+        subject: dict[str, Any] = {"type": self.user.kind.label, "id": self.user.id}
         if self.is_session:
             subject = {"type": "session", "id": self.credential.id, "user": subject}
-        attributes = {
-            "subject": subject,
-            "resource": {"type": resource_type, "id": resource_id},
-            "action": {"name": action},
-            "context": {"source_ip": self.address, "current_time": moment.isoformat()},
-        }
-        return AccessRequest(action, resource_type, resource_id, attributes)
+        return request_of(self.snapshot, action, resource_type, resource_id, self.address, subject)
+
+
+def request_of(
+    snapshot: Snapshot, action: str, resource_type: str, resource_id: str, address: str, subject: Mapping[str, Any]
+) -> AccessRequest:
+    """A request as the server sees it at the snapshot's instant; `subject` is what conditions read of who asks."""
+    moment = datetime.fromtimestamp(snapshot.instant / 1_000_000, UTC)
+    attributes = {
+        "subject": subject,
+        "resource": {"type": resource_type, "id": resource_id},
+        "action": {"name": action},
+        "context": {"source_ip": address, "current_time": moment.isoformat()},
+    }
+    return AccessRequest(action, resource_type, resource_id, attributes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +212,65 @@ def authenticate(reader: Reader, asking: Asking) -> Actor:
     if session:
         _refuse_unusable(actor)
     return actor
+
+
+def authenticate_bearer(reader: Reader, asking: Asking, issuer: Issuer) -> Actor:
+    """The administrator behind an access token for the API that manages this server.
+
+    Raises `BadToken` for one that is not good for that, and `Unauthenticated` if the client that it was issued to, or
+    the user whose it is, was deleted or blocked since. What it was good for is bound by what they still have.
+    """
+    if not asking.token:
+        raise Unauthenticated("missing credential")
+    claims = signing.verified(reader, asking.token, issuer, issuer.management)
+    if "org_id" in claims:
+        # What is given inside an organization never reaches the platform.
+        raise BadToken(Fault.UNUSABLE)
+    client, subject = parties_of(reader, claims)
+    if subject is None or client is None:
+        raise Unauthenticated("invalid credential")
+    actor = Actor(
+        subject,
+        client,
+        snapshot_of(reader, Principal(subject.key)),
+        asking.address,
+        is_personal=False,
+        founded=frozenset(),
+        scopes=frozenset(str(claims.get("scope", "")).split()),
+    )
+    if actor.state() is not None:
+        raise Unauthenticated("invalid credential")
+    return actor
+
+
+def parties_of(reader: Reader, claims: Mapping[str, Any]) -> tuple[Object | None, Object | None]:
+    """The client that a token was issued to, and the client or user whose it is, as far as they live."""
+    sub, azp = str(claims.get("sub", "")), str(claims.get("azp", claims.get("client_id", "")))
+    client = _named(reader, ObjectKind.CLIENT, azp)
+    for_itself = sub.removesuffix(OF_CLIENT) == azp and sub.endswith(OF_CLIENT)
+    return client, client if for_itself else _named(reader, ObjectKind.USER, sub)
+
+
+def _named(reader: Reader, kind: ObjectKind, public_id: str) -> Object | None:
+    found = reader.find_named("public_id", public_id)
+    return found if found and found.kind is kind else None
+
+
+def authenticate_client(reader: Reader, asking: Asking, issuer: Issuer) -> Actor:
+    """The client that presents itself with its secret. Raises `Unauthenticated`, and never says why."""
+    proof = asking.client
+    client = _named(reader, ObjectKind.CLIENT, proof.id) if proof else None
+    sealed = reader.secret(client.key, CLIENT_SECRET) if client else None
+    if proof is None or client is None:
+        raise Unauthenticated("unknown client")
+    if sealed is not None and not _is_secret(proof.secret, issuer.vault.open(sealed, client, CLIENT_SECRET)):
+        raise Unauthenticated("unknown client")
+    snapshot = snapshot_of(reader, Principal(client.key))
+    return Actor(client, client, snapshot, asking.address, is_personal=False, founded=frozenset(), scopes=frozenset())
+
+
+def _is_secret(presented: str, kept: str) -> bool:
+    return compare_digest(presented.encode(), kept.encode())
 
 
 def _refuse_unusable(actor: Actor) -> None:
@@ -242,4 +347,7 @@ def snapshot_of(reader: Reader, principal: Principal, *others: int) -> Snapshot:
         return [interval.fact for interval in reader.intervals(keys)]
 
     seeds = {principal.user, principal.organization, principal.membership, principal.session, *others} - {PLATFORM}
+    if principal.user and not principal.organization:
+        # Outside every organization the groups of each count that carry something there.
+        seeds |= {interval.fact.holder for interval in reader.intervals_on([principal.user], FactKind.EXISTENCE)}
     return Snapshot(principal, reader.revision, reader.instant, gather(seeds, fetch))

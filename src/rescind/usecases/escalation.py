@@ -56,7 +56,7 @@ def refuse_credential(view: View, member: Member) -> None:
 
 
 def _is_bound(actor: Actor) -> bool:
-    return not actor.is_root and not actor.may("iam.Escalate", "organization")
+    return not actor.is_client and not actor.is_root and not actor.may("iam.Escalate", "organization")
 
 
 def _missing(given: Iterable[Statement], actor: Actor) -> Statement | None:

@@ -131,7 +131,7 @@ def pending(view: View) -> list[InvitationView]:
         described
         for found in living
         if view.exists(found.owner)
-        for described in describe(View(view.reader, None, found.owner), [found])
+        for described in describe(view.inside(found.owner), [found])
     ]
     return [found for found in described if found.status is InvitationStatus.PENDING]
 

@@ -11,6 +11,13 @@ PASSWORD_LENGTH_MIN = 8
 PASSWORD_LENGTH_MAX = 1024
 ATTACHMENTS_MAX = 500
 """Policies on one role, user or group."""
+DIRECT_ROLES_MAX = 50
+"""Roles of one user outside every organization, and of one member that an administrator of the platform assigns."""
+PERMISSIONS_MAX = 1000
+"""Permissions of one role, and direct ones of one user."""
+SCOPES_MAX = 1000
+"""Scopes of one API."""
+TOKEN_SECONDS_MAX = 2_592_000
 SESSION_SECONDS_MIN = 900
 SESSION_SECONDS_MAX = 43_200
 SESSION_SECONDS_DEFAULT = 3600
@@ -40,6 +47,13 @@ def description(value: str) -> str:
     if len(value) > DESCRIPTION_LENGTH_MAX:
         raise Invalid(f"`description` is longer than {DESCRIPTION_LENGTH_MAX} characters")
     _visible(re.sub(r"[\t\r\n]", "", value), "description")
+    return value
+
+
+def scope(value: str) -> str:
+    """The name of a scope: no white space, which parts one from the next, and no control characters."""
+    if not value or any(letter.isspace() or not letter.isprintable() for letter in value):
+        raise Invalid("a scope must not be empty or hold white space or control characters")
     return value
 
 

@@ -94,3 +94,38 @@ ACLS = {
 
 ACL_NAMES = {permission.id: short for short, permission in ACLS.items()}
 """The short names by the permissions' ids."""
+
+
+MANAGEMENT_NAME = "Auth0 Management API"
+"""What clients of that dialect look for."""
+
+
+def _scopes(things: str, verbs: str) -> list[str]:
+    return [f"{verb}:{thing}" for thing in things.split() for verb in verbs.split()]
+
+
+MANAGEMENT_SCOPES = (
+    *_scopes("users users_app_metadata", "read create update delete"),
+    *("read:user_idp_tokens", "create:user_tickets"),
+    *_scopes("roles", "read create update delete"),
+    *_scopes("role_members", "read create delete"),
+    *_scopes("resource_servers clients client_keys client_grants organizations", "read create update delete"),
+    *_scopes("organization_members organization_member_roles", "read create delete"),
+    *_scopes("organization_connections", "read create update delete"),
+    *_scopes("organization_invitations organization_client_grants", "read create delete"),
+    "read:organization_groups",
+    *_scopes("organization_group_roles", "read create delete"),
+    *_scopes("organization_member_effective_roles organization_member_role_source_groups", "read"),
+    *_scopes("groups", "read delete"),
+    "read:group_members",
+    *_scopes("group_roles", "read create delete"),
+    *_scopes("user_effective_roles user_role_source_groups user_effective_permissions", "read"),
+    "read:user_permission_source_roles",
+    *_scopes("sessions refresh_tokens", "read update delete"),
+    *_scopes("grants", "read delete"),
+    *("read:logs", "read:logs_users"),
+    *_scopes("connections tenant_settings", "read update"),
+    # Not for clients: what a user may do with her own account.
+    *("read:current_user", "update:current_user_metadata", "delete:current_user"),
+)
+"""The scopes of the API that manages this server."""

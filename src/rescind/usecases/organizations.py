@@ -1,9 +1,13 @@
 """Organizations: made by a person who becomes their root, ended and restored whole."""
 
-from collections.abc import Iterable
+import json
+import re
+import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from rescind.model.errors import Forbidden, Invalid, NotFound
+from rescind.model.errors import Conflict, Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
@@ -14,6 +18,8 @@ from rescind.usecases.unit import Member, Unit, View
 
 TYPE_DEFAULT = "Personal/Team"
 LIST = "iam.organization.List"
+_SLUG_LENGTH_MAX = 50
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,9 @@ class OrganizationView:
     organization: Object
     name: str
     type: str
+    public_id: str
+    slug: str
+    extras: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +78,70 @@ def create(unit: Unit, *, name: str, type_: str) -> str:
     return founded.id
 
 
-def found(unit: Unit, *, name: str, type_: str) -> Object:
-    """Make an organization without members; the unit goes on inside it."""
+def found(unit: Unit, *, name: str, type_: str, slug: str | None = None) -> Object:
+    """Make an organization without members, with a slug made from its name where none is chosen.
+
+    The unit goes on inside it.
+    """
     organization = unit.create(ObjectKind.ORGANIZATION, owner=PLATFORM)
     unit.organization = organization.key
-    unit.write_profile(organization, name=limits.name(name), type=limits.name(type_, "type"))
+    unit.write_profile(
+        organization, name=limits.name(name), type=limits.name(type_, "type"), slug=slug or new_slug(name)
+    )
     return organization
+
+
+def every(view: View, window: Window) -> Page[OrganizationView]:
+    """All organizations, by age."""
+    page = view.reader.page_objects(ObjectKind.ORGANIZATION, (PLATFORM,), window)
+    return Page(describe(view, page.items), page.total, page.before, page.after)
+
+
+def here(view: View) -> OrganizationView:
+    """The organization that a call is made in."""
+    return describe(view, view.reader.objects([view.organization]).values())[0]
+
+
+def with_slug(view: View, slug: str) -> OrganizationView:
+    """The living organization with that slug."""
+    named = view.reader.find_named("slug", slug)
+    if named is None:
+        raise NotFound(ObjectKind.ORGANIZATION.label)
+    return describe(view, [named])[0]
+
+
+def establish(unit: Unit, *, slug: str, name: str, extras: Mapping[str, Any]) -> str:
+    """Make an organization that the platform runs, with a slug that no other has, and return its public id."""
+    _refuse_taken(unit, slug)
+    organization = found(unit, name=name, type_=TYPE_DEFAULT, slug=_checked_slug(slug))
+    unit.write_profile(organization, extras=_stored(extras))
+    return unit.spelling(organization)
+
+
+def reshape(
+    unit: Unit, *, slug: str | None = None, name: str | None = None, extras: Mapping[str, Any] | None = None
+) -> None:
+    """Change what is given of the organization that the call is made in; an extra that is None goes."""
+    organization = unit.reader.objects([unit.organization])[unit.organization]
+    if slug is not None:
+        if slug != here(unit).slug:
+            _refuse_taken(unit, slug)
+        unit.write_profile(organization, slug=_checked_slug(slug))
+    if name is not None:
+        unit.write_profile(organization, name=limits.name(name, "display_name"))
+    if extras is not None:
+        unit.write_profile(organization, extras=_stored({**here(unit).extras, **extras}))
+
+
+def dissolve(unit: Unit) -> None:
+    """End the organization that the call is made in, and with it all access in it; accounts stay."""
+    unit.end(unit.reader.objects([unit.organization])[unit.organization])
+
+
+def new_slug(name: str) -> str:
+    """A slug that tells of a name; what is random in it makes it unique."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: _SLUG_LENGTH_MAX - 9]
+    return f"{plain or 'org'}-{secrets.token_hex(4)}"
 
 
 def update(unit: Unit, *, organization: str, name: str | None = None, type_: str | None = None) -> str:
@@ -93,8 +160,15 @@ def delete(unit: Unit, *, organization: str) -> None:
 
 
 def restore(unit: Unit, *, organization: str) -> None:
-    """Bring back an ended organization with everything in it; a living one is left as it is."""
-    reopen(unit, _named(unit, organization))
+    """Bring back an ended organization with everything in it; a living one is left as it is.
+
+    If another has its slug now, it gets a new one.
+    """
+    restored = reopen(unit, _named(unit, organization))
+    profile = unit.reader.profiles([restored.key])[restored.key]
+    holder = unit.reader.find_named("slug", profile.get("slug", ""))
+    if holder is not None and holder.key != restored.key:
+        unit.write_profile(restored, slug=new_slug(profile["name"]))
 
 
 def transfer(unit: Unit, *, organization: str, user: str) -> None:
@@ -118,9 +192,7 @@ def memberships(view: View) -> list[Membership]:
     """Every organization that the actor is a member of, as far as his credential reaches."""
     return [
         Membership(
-            describe(View(view.reader, view.actor, membership.owner), view.reader.objects([membership.owner]).values())[
-                0
-            ],
+            describe(view.inside(membership.owner), view.reader.objects([membership.owner]).values())[0],
             view.is_root(membership),
             bool(view.facts(membership.key, FactKind.SUSPENSION)),
             bool(view.facts(membership.key, FactKind.API_ACCESS)),
@@ -170,9 +242,28 @@ def describe(view: View, organizations: Iterable[Object]) -> list[OrganizationVi
             organization,
             profiles[organization.key].get("name", ""),
             profiles[organization.key].get("type", TYPE_DEFAULT),
+            profiles[organization.key].get("public_id", ""),
+            profiles[organization.key].get("slug", ""),
+            json.loads(profiles[organization.key].get("extras", "{}")),
         )
         for organization in organizations
     ]
+
+
+def _refuse_taken(view: View, slug: str) -> None:
+    if view.reader.find_named("slug", slug) is not None:
+        raise Conflict(ObjectKind.ORGANIZATION.label, "an organization with this name exists already")
+
+
+def _checked_slug(slug: str) -> str:
+    if not _SLUG.fullmatch(slug):
+        raise Invalid("a name has 1 to 50 lower-case letters, digits, `-` and `_`, and begins with a letter or digit")
+    return slug
+
+
+def _stored(extras: Mapping[str, Any]) -> str:
+    kept = {key: value for key, value in extras.items() if value is not None}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
 
 def _lets_in(view: View, membership: Object) -> bool:

@@ -1,18 +1,22 @@
 """What the operator does from the machine itself: the first initialisation, root ownership, accepting a loss."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rescind.model.apis import SYSTEM_API, GrantTerms
 from rescind.model.documents import store_form
 from rescind.model.emails import folded
 from rescind.model.errors import NotFound
 from rescind.model.facts import Fact, FactKind
-from rescind.model.objects import PLATFORM, ObjectKind
-from rescind.usecases import keys, limits, organizations, users
+from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.model.spellings import new_spelling
+from rescind.usecases import apis, client_grants, clients, keys, limits, organizations, signing_keys, users
+from rescind.usecases.clients import FirstClient
 from rescind.usecases.keys import NewKey
-from rescind.usecases.managed import ACLS, POLICIES, Managed
+from rescind.usecases.managed import ACLS, MANAGEMENT_NAME, MANAGEMENT_SCOPES, POLICIES, Managed
 from rescind.usecases.organizations import OrganizationView
 from rescind.usecases.passwords import verifier_of_password
+from rescind.usecases.signing_keys import KeyPair
 from rescind.usecases.unit import Member, Unit, View
 from rescind.usecases.users import UserView
 
@@ -35,13 +39,15 @@ class Ownership:
     roots: Sequence[UserView]
 
 
-def initialise(unit: Unit, first: FirstRoot) -> NewKey | None:
-    """Fill an empty database: managed policies, the first organization, its root and her API key.
+def initialise(unit: Unit, first: FirstRoot, pair: KeyPair, client: FirstClient | None = None) -> NewKey | None:
+    """Fill an empty database: managed policies, the first organization, its root and her API key, the key that tokens
+    are signed with, the API that manages this server, and the first client, which may do everything on it.
 
     A database that was ever initialised is left alone: what was revoked since is not made again. Then None.
     """
     if unit.reader.revision != 0:
         return None
+    _supply_tokens(unit, pair, client)
     for managed in POLICIES:
         _supply(unit, ObjectKind.POLICY, managed)
     for permission in ACLS.values():
@@ -62,11 +68,43 @@ def initialise(unit: Unit, first: FirstRoot) -> NewKey | None:
     return keys.create(unit, member, name="root", secret=first.api_key, personal=True)
 
 
+def is_complete(view: View) -> bool:
+    """Whether the database has all that this version supplies: one from before tokens were signed has not."""
+    return bool(view.reader.living(ObjectKind.SIGNING_KEY))
+
+
+def complete(unit: Unit, pair: KeyPair, client: FirstClient | None = None) -> None:
+    """Give a database from before tokens were signed what it lacks for that, and public ids to what has none."""
+    if is_complete(unit):
+        return
+    _supply_tokens(unit, pair, client)
+    for found, profile in _without_names(unit):
+        if "public_id" not in profile:
+            unit.write_profile(found, public_id=new_spelling(found.kind))
+        if found.kind is ObjectKind.ORGANIZATION and "slug" not in profile:
+            unit.write_profile(found, slug=organizations.new_slug(profile.get("name", "")))
+
+
+def new_client(unit: Unit, *, first: FirstClient, scopes: Sequence[str] | None) -> str:
+    """Make a client with a grant on the API that manages this server, of these scopes or of all, and return its id."""
+    api = unit.reader.find_named("identifier", SYSTEM_API)
+    if api is None:
+        raise NotFound(ObjectKind.API.label)
+    return unit.spelling(_client(unit, first, api, apis.scopes_of(unit, api), scopes))
+
+
+def client_secret(view: View, client: str) -> str:
+    """The secret of a client, for the operator who just made it."""
+    found = view.reader.find_named("public_id", client)
+    assert found is not None
+    return clients.describe(view, [found])[0].secret or ""
+
+
 def ownerships(view: View) -> list[Ownership]:
     """Every living organization with its roots."""
     found = []
     for organization in view.reader.living(ObjectKind.ORGANIZATION):
-        inside = View(view.reader, None, organization.key)
+        inside = view.inside(organization.key)
         roots = [root.fact.holder for root in inside.intervals_on(organization.key, FactKind.ROOT)]
         memberships = [member for member in view.reader.objects(roots).values() if inside.exists(member.key)]
         found.append(
@@ -92,6 +130,35 @@ def new_root_key(unit: Unit, *, organization: str, user: str) -> NewKey:
     unit.open(Fact(FactKind.API_ACCESS, member.membership.key, scope=unit.organization))
     unit.close(Fact(FactKind.ALLOW_LIST, member.membership.key, scope=unit.organization))
     return keys.create(unit, member, name="root", personal=True)
+
+
+def _without_names(view: View) -> Iterator[tuple[Object, Mapping[str, str]]]:
+    """The living objects that lack a public id, or a slug."""
+    for kind in ObjectKind:
+        living = view.reader.living(kind) if new_spelling(kind) else []
+        profiles = view.reader.profiles([found.key for found in living])
+        for found in living:
+            needed = {"public_id"} | ({"slug"} if kind is ObjectKind.ORGANIZATION else set())
+            if not needed <= profiles[found.key].keys():
+                yield found, profiles[found.key]
+
+
+def _supply_tokens(unit: Unit, pair: KeyPair, client: FirstClient | None) -> None:
+    """Supply a key to sign with, the API that manages this server, and a client for it."""
+    signing_keys.add(unit, pair)
+    scopes = [(scope, "") for scope in MANAGEMENT_SCOPES]
+    api, permissions = apis.found(unit, SYSTEM_API, MANAGEMENT_NAME, scopes, {})
+    if client is not None:
+        _client(unit, client, api, permissions, None)
+
+
+def _client(
+    unit: Unit, first: FirstClient, api: Object, permissions: Mapping[str, Object], scopes: Sequence[str] | None
+) -> Object:
+    client = clients.found(unit, first, {"grant_types": ["client_credentials"], "app_type": "non_interactive"})
+    order = tuple(permissions if scopes is None else dict.fromkeys(scopes))
+    client_grants.found(unit, client, api, permissions, GrantTerms(SYSTEM_API, order=order))
+    return client
 
 
 def _enter(unit: Unit, organization: str, user: str) -> Member:

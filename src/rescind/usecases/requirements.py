@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from rescind.model.errors import Forbidden
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
+from rescind.model.errors import Forbidden, MissingScope
 from rescind.usecases.actor import Actor
 
 
@@ -24,6 +25,14 @@ class Acting(Enum):
     """The organization of the key; the target is a session, named by token or id, and one's own needs no right."""
     GUEST = auto()
     """The organization that invites; the call names no object, but the one-time link that is its only credential."""
+    PLATFORM = auto()
+    """Outside every organization, by an access token for the API that manages this server."""
+    WITHIN = auto()
+    """The same, but inside the organization that the path names first."""
+    CLIENT = auto()
+    """Nowhere yet: a client presents itself to get or look at tokens."""
+    NOBODY = auto()
+    """Nowhere: what everybody may see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,9 @@ class Requirement:
     The target is the object of type `on` that the path names first, or none for a list or creation. With `own`
     nothing is required of a user who asks about herself. No group at all requires only a live credential of a user: a
     session has its role's rights, and nothing is its own. `root` requires to own the organization.
+
+    On the platform the actions are scopes of the API that manages this server, whatever the call is about. `own_scopes`
+    suffice for a user who asks about herself; `newer` are alternatives that refusals do not name.
     """
 
     any_of: tuple[tuple[str, ...], ...]
@@ -40,6 +52,17 @@ class Requirement:
     own: bool = False
     acting: Acting = Acting.KEY
     root: bool = False
+    own_scopes: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
+
+    def demand_scope(self, actor: Actor, *, is_own: bool) -> None:
+        """Raise `MissingScope` unless the administrator of the platform may."""
+        groups = [*self.any_of, *((scope,) for scope in self.newer)]
+        groups += [(scope,) for scope in self.own_scopes if is_own]
+        for group in groups:
+            if all(actor.may(scope, RESOURCE_TYPE, SYSTEM_API) for scope in group):
+                return
+        raise MissingScope(tuple(dict.fromkeys([scope for group in self.any_of for scope in group])))
 
     def demand(self, actor: Actor, target_id: str) -> None:
         """Raise `Forbidden` unless the actor may."""
@@ -76,3 +99,22 @@ def needs_root(*, on: str, acting: Acting = Acting.KEY) -> Requirement:
 def needs_link() -> Requirement:
     """Nothing but the one-time link of an invitation."""
     return Requirement((), "invitation", acting=Acting.GUEST)
+
+
+def needs_scope(
+    *any_of: str | tuple[str, ...], within: bool = False, own: tuple[str, ...] = (), newer: tuple[str, ...] = ()
+) -> Requirement:
+    """One of these scopes of the API that manages this server; of a tuple all."""
+    groups = tuple((scopes,) if isinstance(scopes, str) else scopes for scopes in any_of)
+    acting = Acting.WITHIN if within else Acting.PLATFORM
+    return Requirement(groups, RESOURCE_TYPE, acting=acting, own_scopes=own, newer=newer)
+
+
+def needs_client() -> Requirement:
+    """A client that proves who it is."""
+    return Requirement((), RESOURCE_TYPE, acting=Acting.CLIENT)
+
+
+def needs_nobody() -> Requirement:
+    """Nothing at all."""
+    return Requirement((), RESOURCE_TYPE, acting=Acting.NOBODY)

@@ -4,15 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rescind.model.errors import Invalid
+from rescind.model.errors import Conflict, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.store.contract import Page, Window
-from rescind.usecases import limits, policies
+from rescind.store.contract import PAGE_SIZE_MAX, Page, Window
+from rescind.usecases import accounts, limits, policies
+from rescind.usecases.accounts import AccountView
 from rescind.usecases.groups import GroupView
 from rescind.usecases.holders import Holders
 from rescind.usecases.policies import PolicyView
-from rescind.usecases.relations import Relation, attach, detach, relation, relations_of
+from rescind.usecases.relations import Relation, attach, detach, relation, relations_of, relations_to
 from rescind.usecases.restoring import restore_object
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import UserView
@@ -22,9 +23,13 @@ ROLE_TYPES = ("assignable", "assumable")
 
 @dataclass(frozen=True, slots=True)
 class RoleView:
-    """A role as people see it. `max_session_duration` is in seconds."""
+    """A role as people see it. `max_session_duration` is in seconds; `owner_id` is the public id of its organization,
+    empty for the platform's.
+    """
 
     role: Object
+    public_id: str
+    owner_id: str
     name: str
     description: str
     role_type: str
@@ -41,6 +46,42 @@ def page(view: View, window: Window) -> Page[RoleView]:
 def get(view: View, role: str) -> RoleView:
     """One role with its policies."""
     return describe(view, [view.get(ObjectKind.ROLE, role)])[0]
+
+
+def every(view: View, *, owner: str | None = None) -> list[RoleView]:
+    """All assignable roles of the platform, or of the organization with that public id, by age."""
+    of = PLATFORM if owner is None else view.get(ObjectKind.ORGANIZATION, owner).key
+    return [role for role in describe(view, _owned(view, of)) if role.role_type == "assignable"]
+
+
+def of_user(view: View, *, user: str) -> list[RoleView]:
+    """The assignable roles attached to a user herself here, by name; before she has joined, those that wait for her."""
+    found = view.user(user)
+    holder = found if view.organization == PLATFORM else view.membership_of(found) or view.pending_of(found)
+    roles = describe(view, view.attached_roles(holder)) if holder else []
+    return sorted(
+        (role for role in roles if role.role_type == "assignable"), key=lambda role: (role.name, role.role.key)
+    )
+
+
+def define(unit: Unit, *, name: str, description: str, owner: str | None) -> str:
+    """Make a role of the platform, or of the organization with that public id, whose name nothing else there has."""
+    of = PLATFORM if owner is None else unit.get(ObjectKind.ORGANIZATION, owner).key
+    _refuse_taken(unit, of, name)
+    role = unit.create(ObjectKind.ROLE, owner=of)
+    definition = _definition("assignable", limits.SESSION_SECONDS_DEFAULT)
+    unit.open(Fact(FactKind.ROLE_DEFINITION, role.key, value=definition))
+    unit.write_profile(role, name=limits.name(name), description=limits.description(description))
+    return unit.spelling(role)
+
+
+def redefine(unit: Unit, *, role: str, name: str | None, description: str | None) -> str:
+    """Change the name, which nothing else there may have, and the description of a role."""
+    found = unit.get_own(ObjectKind.ROLE, role)
+    if name is not None and name != unit.reader.profiles([found.key])[found.key].get("name"):
+        _refuse_taken(unit, found.owner, name)
+    update(unit, role=role, name=name, description=description)
+    return unit.spelling(found)
 
 
 def create(unit: Unit, *, name: str, description: str, role_type: str, max_session_duration: int) -> str:
@@ -85,17 +126,44 @@ def restore(unit: Unit, *, role: str) -> str:
     return restore_object(unit, ObjectKind.ROLE, role).id
 
 
-def attach_user(unit: Unit, *, role: str, user: str) -> bool:
-    """Attach a role to a member, and say whether it was not attached before."""
-    found = unit.get(ObjectKind.ROLE, role)
-    return attach(unit, FactKind.ROLE_ATTACHMENT, unit.member(user).membership, found)
+def attach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
+    """Attach roles to a user here in one change, and say which were not attached before."""
+    if not unit.is_administered:
+        holder = unit.holder(user)
+        found = [unit.get(ObjectKind.ROLE, role) for role in roles]
+    else:
+        unit.user(user)
+        found = [_assignable(unit, role) for role in roles]
+        holder = unit.assignee(user)
+    attached = [role.id for role in found if attach(unit, FactKind.ROLE_ATTACHMENT, holder, role)]
+    if unit.is_administered and len(unit.attached_roles(holder)) + len(attached) > limits.DIRECT_ROLES_MAX:
+        if unit.organization == PLATFORM:
+            raise Invalid("No more roles can be assigned to this user.")
+        raise Conflict(holder.kind.label, "No more roles can be assigned to this organization member.")
+    return attached
+
+
+def attach_many(unit: Unit, *, role: str, users: Sequence[str]) -> None:
+    """Attach one role to users outside every organization in one change; all or none."""
+    unit.get(ObjectKind.ROLE, role)
+    for user in users:
+        attach_users(unit, roles=[role], user=user)
 
 
 def detach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
-    """Detach roles from a member in one change, and say which were attached. Every other path stays."""
-    membership = unit.member(user).membership
-    found = [unit.get(ObjectKind.ROLE, role) for role in roles]
-    return [role.id for role in found if detach(unit, FactKind.ROLE_ATTACHMENT, membership, role)]
+    """Detach roles from a user here in one change, and say which were attached. Every other path stays.
+
+    For an administrator of the platform roles that are unknown, and a user who never joined, are passed over: what
+    takes away must never be held up by what is gone already.
+    """
+    if not unit.is_administered:
+        holder: Object | None = unit.holder(user)
+        found = [unit.get(ObjectKind.ROLE, role) for role in roles]
+    else:
+        who = unit.user(user)
+        holder = who if unit.organization == PLATFORM else unit.membership_of(who) or unit.pending_of(who)
+        found = [known for role in roles if (known := unit.lookup(ObjectKind.ROLE, role)) is not None]
+    return [role.id for role in found if holder and detach(unit, FactKind.ROLE_ATTACHMENT, holder, role)]
 
 
 def attach_group(unit: Unit, *, role: str, group: str) -> bool:
@@ -125,6 +193,16 @@ def detach_policy(unit: Unit, *, role: str, policy: str) -> bool:
 def page_users(view: View, window: Window, *, role: str) -> Page[Relation[UserView, RoleView]]:
     """The members to whom the role is attached directly."""
     return _holders(view, role).page_users(window)
+
+
+def page_holders(view: View, window: Window, *, role: str) -> Page[AccountView]:
+    """The users to whom the role is attached here, by when it was: accounts outside, members in an organization."""
+    found = view.get(ObjectKind.ROLE, role)
+    kind = ObjectKind.USER if view.organization == PLATFORM else ObjectKind.MEMBERSHIP
+    page = relations_to(view, found, FactKind.ROLE_ATTACHMENT, kind, window)
+    holders = [edge.holder for edge in page.items]
+    users = holders if kind is ObjectKind.USER else [member.user for member in view.members(holders)]
+    return Page(accounts.describe(view, users), page.total, page.before, page.after)
 
 
 def page_groups(view: View, window: Window, *, role: str) -> Page[Relation[GroupView, RoleView]]:
@@ -169,10 +247,13 @@ def describe(view: View, roles: Sequence[Object]) -> list[RoleView]:
         elif fact.alive(view.reader.instant):
             attached[fact.holder].append(fact.thing)
     living = _living(view, {key for held in attached.values() for key in held})
+    owners = view.reader.profiles({role.owner for role in roles})
     described = dict(zip(living, policies.describe(view, list(living.values())), strict=True))
     return [
         RoleView(
             role,
+            profiles[role.key].get("public_id", ""),
+            owners[role.owner].get("public_id", ""),
             profiles[role.key].get("name", ""),
             profiles[role.key].get("description", ""),
             str(definitions[role.key]["role_type"]),
@@ -181,6 +262,35 @@ def describe(view: View, roles: Sequence[Object]) -> list[RoleView]:
         )
         for role in roles
     ]
+
+
+def _assignable(view: View, role: str) -> Object:
+    """The role with that public id, if it may be assigned here: it gives its rights by attachment, and is of this
+    place or the platform's. Raises `NotFound`, and `Invalid` for one of another organization.
+    """
+    found = view.lookup(ObjectKind.ROLE, role)
+    if found is None or describe(view, [found])[0].role_type != "assignable":
+        raise NotFound(ObjectKind.ROLE.label)
+    if found.owner not in (view.organization, PLATFORM):
+        raise Invalid(f"the role {role} belongs to another organization")
+    return found
+
+
+def _owned(view: View, owner: int) -> list[Object]:
+    """All living roles of one owner, by age."""
+    window: Window | None = Window(PAGE_SIZE_MAX)
+    found: list[Object] = []
+    while window is not None:
+        part = view.reader.page_objects(ObjectKind.ROLE, (owner,), window)
+        found += part.items
+        window = None if part.after is None else Window(PAGE_SIZE_MAX, after=part.after)
+    return found
+
+
+def _refuse_taken(view: View, owner: int, name: str) -> None:
+    profiles = view.reader.profiles([role.key for role in _owned(view, owner)])
+    if any(profile.get("name") == name for profile in profiles.values()):
+        raise Conflict(ObjectKind.ROLE.label, "the role exists already")
 
 
 def _living(view: View, keys: set[int]) -> dict[int, Object]:

@@ -18,11 +18,14 @@ from rescind.usecases.actor import (
     Guest,
     admits_address,
     authenticate,
+    authenticate_bearer,
+    authenticate_client,
     find_credential,
     in_organization,
     welcome,
 )
 from rescind.usecases.escalation import refuse_escalation
+from rescind.usecases.issuer import Issuer
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.unit import Unit, View
 
@@ -63,12 +66,14 @@ class Service:
         self,
         store: Store,
         freshness: Freshness,
+        issuer: Issuer,
         *,
         faithful_grants: bool = False,
         used: Callable[[int, int], None] = lambda _, __: None,
     ) -> None:
         self._store = store
         self._freshness = freshness
+        self.issuer = issuer
         self._faithful_grants = faithful_grants
         self._note_use = used
 
@@ -78,10 +83,16 @@ class Service:
         """Answer from the newest revision, if the actor may ask. Raises any refusal."""
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
-            asks = _admit(reader, call)
+            asks, organization = _admit(reader, call, self.issuer)
             self._used(asks, moment.instant)
-            view = View(reader, asks, asks.organization)
+            view = View(reader, asks, organization, self.issuer)
             return Answer(usecase(view, *args, **kwargs), moment, asks, view.organization)
+
+    def admit(self, call: Call) -> None:
+        """Refuse who may not make a call, whatever it is about."""
+        moment = self._freshness.now()
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            _admit(reader, call, self.issuer)
 
     def write(
         self, call: Call, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
@@ -89,14 +100,15 @@ class Service:
         """Lock, decide the actor's right at that head, plan, commit. A refusal is raised, and nothing is written."""
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            asks = _admit(reader, call)
+            asks, organization = _admit(reader, call, self.issuer)
             self._used(asks, reader.instant)
-            unit = Unit(reader, asks, asks.organization, next_key, now)
+            unit = Unit(reader, asks, organization, next_key, now, self.issuer)
             result = usecase(unit, *args, **kwargs)
             sessions.end_for_good(unit)
             if not self._faithful_grants and isinstance(asks, Actor):
                 refuse_escalation(unit)
-            origin = Origin(operation_of(usecase), call.asking.request_id, unit.organization, *asks.names)
+            names = asks.names if asks else ()
+            origin = Origin(operation_of(usecase), call.asking.request_id, unit.organization, *names)
             return unit, result, origin
 
         # A stranger must not stand in the queue for the lock.
@@ -115,7 +127,7 @@ class Service:
         """The operator's write, from the machine itself: no actor, no requirement, the same transaction and log."""
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            unit = Unit(reader, None, PLATFORM, next_key, now)
+            unit = Unit(reader, None, PLATFORM, next_key, now, self.issuer)
             result = usecase(unit, *args, **kwargs)
             sessions.end_for_good(unit)
             return unit, result, Origin(operation_of(usecase), request_id, unit.organization, f"command:{command}")
@@ -128,7 +140,7 @@ class Service:
         """The operator's look, from the machine itself, at the newest revision."""
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
-            return Answer(usecase(View(reader, None, PLATFORM), *args, **kwargs), moment, None, PLATFORM)
+            return Answer(usecase(View(reader, None, PLATFORM, self.issuer), *args, **kwargs), moment, None, PLATFORM)
 
     def accept_loss(self, request_id: str) -> Change:
         """Take the log as it is for the whole of it, though nodes may have seen a longer one, and log that."""
@@ -141,18 +153,21 @@ class Service:
     ) -> Result:
         """What an answered write left behind, for its reply: a view of the same place, at its revision."""
         with self._store.reading(answer.moment.revision, answer.moment.instant) as reader:
-            return view(View(reader, answer.asked, answer.organization), *args, **kwargs)
+            return view(View(reader, answer.asked, answer.organization, self.issuer), *args, **kwargs)
 
     def _refuse_unknown(self, call: Call) -> None:
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
-            if call.requirement.acting is Acting.GUEST:
-                welcome(reader, call.target_id)
-            else:
-                find_credential(reader, call.asking)
+            match call.requirement.acting:
+                case Acting.GUEST:
+                    welcome(reader, call.target_id)
+                case Acting.PLATFORM | Acting.WITHIN | Acting.CLIENT:
+                    _admit(reader, call, self.issuer)
+                case _:
+                    find_credential(reader, call.asking)
 
-    def _used(self, asks: Actor | Guest, instant: int) -> None:
-        if isinstance(asks, Actor):
+    def _used(self, asks: Actor | Guest | None, instant: int) -> None:
+        if isinstance(asks, Actor) and asks.organization:
             self._note_use(asks.snapshot.principal.membership, instant)
 
     def _write(self, planned: Callable[[Reader, int, int], tuple[Unit, Result, Origin]]) -> Answer[Result]:
@@ -174,11 +189,36 @@ def operation_of(usecase: Callable[..., Any]) -> str:
     return f"{usecase.__module__.rpartition('.')[2]}.{usecase.__name__}"
 
 
-def _admit(reader: Reader, call: Call) -> Actor | Guest:
-    """Who makes a call, if he may make it."""
+def _admit(reader: Reader, call: Call, issuer: Issuer) -> tuple[Actor | Guest | None, int]:
+    """Who makes a call, if he may make it, and the organization in which he does, by key."""
+    match call.requirement.acting:
+        case Acting.NOBODY:
+            return None, PLATFORM
+        case Acting.CLIENT:
+            return authenticate_client(reader, call.asking, issuer), PLATFORM
+        case Acting.PLATFORM | Acting.WITHIN:
+            return _admit_administrator(reader, call, issuer)
+        case Acting.GUEST:
+            guest = welcome(reader, call.target_id)
+            return guest, guest.organization
+        case _:
+            actor = _admit_member(reader, call)
+            return actor, actor.organization
+
+
+def _admit_administrator(reader: Reader, call: Call, issuer: Issuer) -> tuple[Actor, int]:
+    """An administrator of the platform, outside every organization or in the one that the call names."""
+    actor = authenticate_bearer(reader, call.asking, issuer)
+    himself = reader.find_named("public_id", call.target_id) if call.requirement.own_scopes else None
+    call.requirement.demand_scope(actor, is_own=himself is not None and himself.key == actor.user.key)
+    if call.requirement.acting is Acting.PLATFORM:
+        return actor, PLATFORM
+    return actor, View(reader, actor, PLATFORM).get(ObjectKind.ORGANIZATION, call.target_id).key
+
+
+def _admit_member(reader: Reader, call: Call) -> Actor:
+    """A member of an organization, or a session of hers."""
     acting = call.requirement.acting
-    if acting is Acting.GUEST:
-        return welcome(reader, call.target_id)
     actor = authenticate(reader, call.asking)
     if not actor.snapshot.exists(actor.organization):
         return _heir(reader, actor, call)

@@ -10,8 +10,10 @@ from rescind.model.changes import CredentialEntry, Plan, ProfileEntry
 from rescind.model.errors import Forbidden, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.model.spellings import new_spelling
 from rescind.store.contract import Reader
 from rescind.usecases.actor import Actor, Guest, snapshot_of
+from rescind.usecases.issuer import Issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,34 @@ class Member:
 
 
 class View:
-    """One organization as its members may see it. Objects of another organization are not found."""
+    """One organization as its members may see it. Objects of another organization are not found.
 
-    def __init__(self, reader: Reader, asks: Actor | Guest | None, organization: int) -> None:
+    An administrator of the platform sees every organization's objects from outside, by their public ids; within an
+    organization he sees what its members do.
+    """
+
+    def __init__(
+        self, reader: Reader, asks: Actor | Guest | None, organization: int, issuer: Issuer | None = None
+    ) -> None:
         self.reader = reader
         self.asks = asks
         self.organization = organization
+        self._issuer = issuer
+
+    @property
+    def issuer(self) -> Issuer:
+        """Who the server is to clients."""
+        assert self._issuer is not None
+        return self._issuer
+
+    def inside(self, organization: int) -> "View":
+        """The same look at another organization, by key."""
+        return View(self.reader, self.asks, organization, self._issuer)
+
+    @property
+    def is_administered(self) -> bool:
+        """Whether an administrator of the platform asks: things are named by their public ids then."""
+        return isinstance(self.asks, Actor) and self.asks.is_administrator
 
     @property
     def actor(self) -> Actor:
@@ -70,19 +94,34 @@ class View:
         return self.owned(self.get(kind, identifier))
 
     def owned(self, found: Object) -> Object:
-        """Refuse the platform's objects."""
-        if found.owner != self.organization:
+        """Refuse the platform's objects, to all but its administrators."""
+        if found.owner != self.organization and not self.is_administered:
             raise Forbidden(f"managed {found.kind.label} objects cannot be changed")
         return found
 
     def find(self, kind: ObjectKind, identifier: str) -> Object | None:
         """The object of this organization or of the platform with that id, living or ended."""
-        found = self.reader.find_object(kind, identifier)
-        return found if found and found.owner in (self.organization, PLATFORM) else None
+        found = self.lookup(kind, identifier)
+        is_outside = self.is_administered and self.organization == PLATFORM
+        return found if found and (is_outside or found.owner in (self.organization, PLATFORM)) else None
+
+    def lookup(self, kind: ObjectKind, identifier: str) -> Object | None:
+        """The object with that id, whosever it is, in the spelling of who asks."""
+        if not self.is_administered:
+            return self.reader.find_object(kind, identifier)
+        found = self.reader.find_named("public_id", identifier)
+        return found if found and found.kind is kind else None
+
+    def user(self, identifier: str) -> Object:
+        """The living user with that id, member of this organization or not, or `NotFound`."""
+        found = self.lookup(ObjectKind.USER, identifier)
+        if found is None or not self.exists(found.key):
+            raise NotFound(ObjectKind.USER.label)
+        return found
 
     def member(self, user_id: str) -> Member:
         """The living member of this organization with that user id, or `NotFound`."""
-        user = self.reader.find_object(ObjectKind.USER, user_id)
+        user = self.lookup(ObjectKind.USER, user_id)
         membership = self.membership_of(user) if user else None
         if user is None or membership is None:
             raise NotFound(ObjectKind.USER.label)
@@ -91,6 +130,12 @@ class View:
     def membership_of(self, user: Object) -> Object | None:
         """The user's living membership of this organization."""
         return next((held for held in self.memberships_of(user) if held.owner == self.organization), None)
+
+    def pending_of(self, user: Object) -> Object | None:
+        """The membership that waits for a user to join this organization, where something was assigned before."""
+        waiting = [held.fact for held in self.intervals_on(user.key, FactKind.PENDING)]
+        here = [fact.holder for fact in waiting if fact.scope == self.organization]
+        return next(iter(self.reader.objects(here).values()), None)
 
     def memberships_of(self, user: Object) -> list[Object]:
         """The user's living memberships of every organization, ended organizations included."""
@@ -108,6 +153,15 @@ class View:
         }
         objects = self.reader.objects(set(users.values()))
         return [Member(objects[users[found.key]], found) for found in memberships]
+
+    def holder(self, user_id: str) -> Object:
+        """What assignments to a user hang on here: her membership of the organization, outside of all the user."""
+        return self.user(user_id) if self.organization == PLATFORM else self.member(user_id).membership
+
+    def attached_roles(self, holder: Object) -> list[Object]:
+        """The living roles attached to a user, membership or group here."""
+        edges = [edge for edge in self.facts(holder.key, FactKind.ROLE_ATTACHMENT) if edge.scope == self.organization]
+        return [role for role in self.reader.objects([edge.thing for edge in edges]).values() if self.exists(role.key)]
 
     def snapshot(self, member: Member) -> Snapshot:
         """Everything that bears on that member here."""
@@ -128,8 +182,16 @@ class View:
 class Unit(View):
     """A view with the write that is being planned. Nothing is written until the service commits its plan."""
 
-    def __init__(self, reader: Reader, asks: Actor | Guest | None, organization: int, next_key: int, now: int) -> None:
-        super().__init__(reader, asks, organization)
+    def __init__(
+        self,
+        reader: Reader,
+        asks: Actor | Guest | None,
+        organization: int,
+        next_key: int,
+        now: int,
+        issuer: Issuer | None = None,
+    ) -> None:
+        super().__init__(reader, asks, organization, issuer)
         self._next_key = next_key
         self._now = now
         self._created: list[Object] = []
@@ -137,6 +199,11 @@ class Unit(View):
         self._closed: dict[int, Interval] = {}
         self._profile: dict[tuple[int, str], ProfileEntry] = {}
         self._credentials: list[CredentialEntry] = []
+
+    @property
+    def now(self) -> int:
+        """The time of the change that this would be, in microseconds since 1970."""
+        return self._now
 
     @property
     def plan(self) -> Plan:
@@ -158,19 +225,57 @@ class Unit(View):
         scope: int = PLATFORM,
         expires_at: int | None = None,
         identifier: str | None = None,
+        spelling: str | None = None,
     ) -> Object:
-        """Make an object of this organization, or of `owner`, and open its existence."""
+        """Make an object of this organization, or of `owner`, and open its existence.
+
+        `identifier` is its UUID and `spelling` its public id, where they are chosen.
+        """
+        created = self.conceive(kind, owner=owner, identifier=identifier, spelling=spelling)
+        self.open(Fact(FactKind.EXISTENCE, created.key, thing, scope, expires_at=expires_at))
+        return created
+
+    def conceive(
+        self,
+        kind: ObjectKind,
+        *,
+        owner: int | None = None,
+        identifier: str | None = None,
+        spelling: str | None = None,
+    ) -> Object:
+        """Make an object that does not exist yet: what hangs on it counts for nothing."""
         key = self._next_key + len(self._created)
         owner = self.organization if owner is None else owner
         created = Object(key, identifier or str(uuid7()), kind, owner, self._now)
         self._created.append(created)
-        self.open(Fact(FactKind.EXISTENCE, key, thing, scope, expires_at=expires_at))
+        if public_id := spelling or new_spelling(kind):
+            self._profile[key, "public_id"] = ProfileEntry(key, "public_id", public_id)
         return created
+
+    def spelling(self, of: Object) -> str:
+        """The public id of an object, also of one that this unit makes."""
+        entry = self._profile.get((of.key, "public_id"))
+        return str((entry.value if entry else None) or self.reader.profiles([of.key])[of.key]["public_id"])
 
     def kind_of(self, key: int) -> ObjectKind:
         """What the object with that key is, also if this unit makes it."""
         made = next((created for created in self._created if created.key == key), None)
         return (made or self.reader.objects([key])[key]).kind
+
+    def assignee(self, user_id: str) -> Object:
+        """What an assignment to a user is to hang on here.
+
+        An administrator of the platform may assign before the user has joined: then that waits, and gives nothing.
+        """
+        if not self.is_administered or self.organization == PLATFORM:
+            return self.holder(user_id)
+        user = self.user(user_id)
+        known = self.membership_of(user) or self.pending_of(user)
+        if known is not None:
+            return known
+        expected = self.conceive(ObjectKind.MEMBERSHIP)
+        self.open(Fact(FactKind.PENDING, expected.key, user.key, self.organization))
+        return expected
 
     def open(self, fact: Fact) -> bool:
         """Make a fact so, and say whether it was not so before.

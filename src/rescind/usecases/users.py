@@ -111,8 +111,16 @@ def register(unit: Unit, *, name: str, email: str, password_verifier: str) -> Ob
 
 
 def join(unit: Unit, user: Object, *, api_enabled: bool) -> Member:
-    """Make a membership of this organization that starts from nothing, whatever the user had here before."""
-    membership = unit.create(ObjectKind.MEMBERSHIP, thing=user.key, scope=unit.organization)
+    """Make a membership of this organization that starts from nothing, whatever the user had here before.
+
+    What an administrator of the platform assigned for when she joins counts from now on.
+    """
+    membership = unit.pending_of(user)
+    if membership is None:
+        membership = unit.create(ObjectKind.MEMBERSHIP, thing=user.key, scope=unit.organization)
+    else:
+        unit.close(Fact(FactKind.PENDING, membership.key, user.key, unit.organization))
+        unit.open(Fact(FactKind.EXISTENCE, membership.key, user.key, unit.organization))
     if api_enabled:
         unit.open(Fact(FactKind.API_ACCESS, membership.key, scope=unit.organization))
     return Member(user, membership)
@@ -194,7 +202,7 @@ def refuse_root(unit: Unit, member: Member) -> None:
     """Refuse to end or suspend a root: never the last one, and another only by a root."""
     if not unit.is_root(member.membership):
         return
-    if not unit.actor.is_root:
+    if not unit.actor.is_root and not unit.is_administered:
         raise Forbidden("only root may remove or suspend root")
     roots = unit.intervals_on(unit.organization, FactKind.ROOT)
     if sum(unit.exists(root.fact.holder) for root in roots) <= 1:

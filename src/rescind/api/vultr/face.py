@@ -132,7 +132,7 @@ OPERATIONS = (
     Operation(62, "POST", "/v2/roles/{role_id}/groups/{group_id}", role_cases.attach_group, _role("AttachGroup"), roles.attach_role_group, 201, wire.RoleGroupBoth),
     Operation(63, "DELETE", "/v2/roles/{role_id}/groups/{group_id}", role_cases.detach_group, _role("DetachGroup"), roles.detach_role_group, 204),
     Operation(64, "GET", "/v2/roles/{role_id}/users", role_cases.page_users, _role("ListUsers"), roles.list_role_users, 200, wire.RoleUsers),
-    Operation(65, "POST", "/v2/roles/{role_id}/users/{user_id}", role_cases.attach_user, _role("AttachUser"), roles.attach_role_user, 201, wire.RoleUserBoth),
+    Operation(65, "POST", "/v2/roles/{role_id}/users/{user_id}", role_cases.attach_users, _role("AttachUser"), roles.attach_role_user, 201, wire.RoleUserBoth),
     Operation(66, "DELETE", "/v2/roles/{role_id}/users/{user_id}", role_cases.detach_users, _role("DetachUser"), roles.detach_role_user, 204),
     Operation(67, "GET", "/v2/roles/{role_id}/policies", role_cases.page_policies, _role("ListPolicies"), roles.list_role_policies, 200, wire.RolePolicies),
     Operation(68, "POST", "/v2/roles/{role_id}/policies", role_cases.attach_policy, _role("AttachPolicy"), roles.attach_named_role_policy, 201, wire.RolePolicyBoth),

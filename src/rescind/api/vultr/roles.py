@@ -83,7 +83,7 @@ def list_role_users(exchange: Here, role_id: str, per_page: PerPage = 100, curso
 
 
 def attach_role_user(exchange: Here, role_id: str, user_id: str) -> Response:
-    exchange.write(roles.attach_user, role=role_id, user=user_id)
+    exchange.write(roles.attach_users, roles=[role_id], user=user_id)
     bare = say.role_user(exchange.look(roles.user_relation, role_id, user_id))
     return exchange.reply(wire.RoleUserBoth(**dict(bare), role_user_relationship=bare))
 

@@ -1,0 +1,123 @@
+"""Signatures: tokens signed by this server, and found out to be."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey, RSAKey
+
+from rescind.model.errors import BadToken, Fault, Unavailable
+from rescind.model.facts import FactKind
+from rescind.model.objects import Object, ObjectKind
+from rescind.store.contract import Reader
+from rescind.usecases.issuer import Issuer
+
+PRIVATE_KEY = "private_key"
+SIGNING_SECRET = "signing_secret"  # noqa: S105 - the kind of a credential
+RSA_ALGORITHMS = ("RS256", "RS512", "PS256")
+
+
+def sign(
+    reader: Reader,
+    issuer: Issuer,
+    claims: Mapping[str, Any],
+    *,
+    algorithm: str,
+    token_type: str,
+    api: Object | None = None,
+) -> str:
+    """Sign claims as a JWT: with the newest key, or for HS256 with the secret of the API."""
+    if algorithm not in RSA_ALGORITHMS:
+        assert api is not None
+        header = {"alg": algorithm, "typ": token_type}
+        return jwt.encode(header, dict(claims), secret_of(reader, issuer, api), algorithms=[algorithm])
+    key = max((key for key in reader.living(ObjectKind.SIGNING_KEY) if signs(reader, key)), key=lambda key: key.key)
+    kid = reader.profiles([key.key])[key.key]["public_id"]
+    header = {"alg": algorithm, "typ": token_type, "kid": kid}
+    return jwt.encode(header, dict(claims), opened(reader, issuer, key), algorithms=[algorithm])
+
+
+def verified(reader: Reader, token: str, issuer: Issuer, audience: str | None = None) -> dict[str, Any]:
+    """The claims of a token that this server signed for `audience` (for anybody, if that is None) and that is good now.
+
+    Raises `BadToken`: for another's or a broken signature, also one by an algorithm that is not the API's; for one
+    that has expired; for everything else that is wrong with it.
+    """
+    try:
+        unproven = jws.extract_compact(token.encode("ascii"))
+        header, said = unproven.headers(), json.loads(unproven.payload)
+        audiences = said["aud"] if isinstance(said["aud"], list) else [said["aud"]]
+        algorithm = _algorithm_for(reader, issuer, audiences)
+        key = _proving_key(reader, issuer, header, algorithm, audiences)
+        claims = jwt.decode(token, key, algorithms=[algorithm]).claims
+    except (JoseError, ValueError, TypeError, KeyError, UnicodeError):
+        raise BadToken(Fault.SIGNATURE) from None
+    if claims.get("iss") != issuer.url:
+        raise BadToken(Fault.SIGNATURE)
+    now = reader.instant / 1_000_000
+    times = [claims.get(name) for name in ("exp", "iat")] + [claims.get("nbf", 0)]
+    if not all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
+        raise BadToken(Fault.UNUSABLE)
+    if claims["exp"] <= now:
+        raise BadToken(Fault.EXPIRED)
+    if claims["iat"] > now or claims.get("nbf", 0) > now or (audience is not None and audience not in audiences):
+        raise BadToken(Fault.UNUSABLE)
+    return dict(claims)
+
+
+def secret_of(reader: Reader, issuer: Issuer, api: Object) -> OctKey:
+    """The secret that tokens for an API with HS256 are signed with."""
+    sealed = reader.secret(api.key, SIGNING_SECRET)
+    assert sealed is not None
+    return OctKey.import_key(issuer.vault.open(sealed, api, SIGNING_SECRET))
+
+
+def signs(reader: Reader, key: Object) -> bool:
+    """Whether a living key is one to sign with, and not only published until its tokens have expired."""
+    return any(existing.fact.expires_at is None for existing in reader.intervals([key.key], FactKind.EXISTENCE))
+
+
+def opened(reader: Reader, issuer: Issuer, key: Object) -> RSAKey:
+    """The private half of a signing key. Raises `Unavailable` if it was sealed under another key of the operator."""
+    sealed = reader.secret(key.key, PRIVATE_KEY)
+    if sealed is None:
+        raise Unavailable("a signing key has no private half")
+    return _private_key(issuer.vault.open(sealed, key, PRIVATE_KEY))
+
+
+def _api(reader: Reader, issuer: Issuer, audiences: list[str]) -> Object | None:
+    found = (reader.find_named("identifier", issuer.stored(audience)) for audience in audiences)
+    return next((api for api in found if api is not None), None)
+
+
+def _algorithm_for(reader: Reader, issuer: Issuer, audiences: list[str]) -> str:
+    """The one algorithm that tokens for an API are signed with: never the one that a token names."""
+    api = _api(reader, issuer, audiences)
+    definitions = reader.intervals([api.key], FactKind.API_DEFINITION) if api else []
+    return next((str(json.loads(found.fact.value or "")["signing_alg"]) for found in definitions), "RS256")
+
+
+def _proving_key(
+    reader: Reader, issuer: Issuer, header: Mapping[str, Any], algorithm: str, audiences: list[str]
+) -> RSAKey | OctKey:
+    if algorithm not in RSA_ALGORITHMS:
+        api = _api(reader, issuer, audiences)
+        assert api is not None
+        return secret_of(reader, issuer, api)
+    found = reader.find_named("public_id", header["kid"])
+    if found is None or found.kind is not ObjectKind.SIGNING_KEY:
+        raise KeyError("kid")
+    return _public_key(reader.intervals([found.key], FactKind.SIGNING_KEY)[0].fact.value or "")
+
+
+@lru_cache(maxsize=8)
+def _private_key(pem: str) -> RSAKey:
+    return RSAKey.import_key(pem)
+
+
+@lru_cache(maxsize=8)
+def _public_key(text: str) -> RSAKey:
+    return RSAKey.import_key(json.loads(text))

@@ -1,0 +1,112 @@
+"""Token families: the refresh tokens that follow one another from one login. Each is used once; a family is ended."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rescind.model.facts import FactKind
+from rescind.model.objects import Object, ObjectKind
+from rescind.usecases.unit import Unit, View
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyTerms:
+    """For which API, as clients know it, and for which scopes a login was."""
+
+    audience: str | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyView:
+    """A family as people see it: what Auth0 calls a refresh token. `created_at` is in microseconds since 1970."""
+
+    family: Object
+    public_id: str
+    user_id: str
+    client_id: str
+    terms: FamilyTerms
+    created_at: int
+
+
+def terms_text(terms: FamilyTerms) -> str:
+    """The terms as they are stored."""
+    return json.dumps([terms.audience, list(terms.scopes)], ensure_ascii=False, separators=(",", ":"))
+
+
+def family_terms(text: str) -> FamilyTerms:
+    """The terms that were stored so."""
+    audience, scopes = json.loads(text)
+    return FamilyTerms(audience, tuple(scopes))
+
+
+def of_user(view: View, *, user: str, client: str | None = None) -> list[FamilyView]:
+    """The living families of a user, through whatever organization she logged in, by age."""
+    found = describe(view, _of(view, view.user(user)))
+    return [family for family in found if client in (None, family.client_id)]
+
+
+def get(view: View, family: str) -> FamilyView:
+    """One living family."""
+    return describe(view, [view.get(ObjectKind.TOKEN_FAMILY, family)])[0]
+
+
+def end(unit: Unit, *, family: str) -> None:
+    """End a family, if it is there: none of its refresh tokens is good for anything."""
+    found = unit.lookup(ObjectKind.TOKEN_FAMILY, family)
+    if found is not None:
+        unit.end(found)
+
+
+def end_several(unit: Unit, *, families: Sequence[str]) -> None:
+    """End these families; those that are unknown are passed over."""
+    for family in families:
+        end(unit, family=family)
+
+
+def end_of_user(unit: Unit, *, user: str, client: str | None = None, audience: str | None = None) -> None:
+    """End the families of a user: all, or those issued to a client, or those for an API."""
+    for family in of_user(unit, user=user, client=client):
+        if audience in (None, family.terms.audience):
+            unit.end(family.family)
+
+
+def end_of_client(unit: Unit, *, client: str, audience: str | None = None) -> None:
+    """End the families that were issued to a client: all, or those for an API."""
+    issued_to = unit.get(ObjectKind.CLIENT, client)
+    held = [fact.fact.holder for fact in unit.intervals_on(issued_to.key, FactKind.TOKEN_FAMILY)]
+    for family in describe(unit, unit.reader.objects([key for key in held if unit.exists(key)]).values()):
+        if audience in (None, family.terms.audience):
+            unit.end(family.family)
+
+
+def describe(view: View, families: Iterable[Object]) -> list[FamilyView]:
+    """Living families as people see them, in their order."""
+    described = []
+    for family in families:
+        fact = view.facts(family.key, FactKind.TOKEN_FAMILY)[0]
+        holder = view.facts(family.key, FactKind.EXISTENCE)[0].thing
+        held_by = view.reader.objects([holder])[holder]
+        if held_by.kind is ObjectKind.MEMBERSHIP:
+            if not view.exists(holder):
+                continue
+            holder = view.members([held_by])[0].user.key
+        profiles = view.reader.profiles([family.key, fact.thing, holder])
+        described.append(
+            FamilyView(
+                family,
+                profiles[family.key]["public_id"],
+                profiles[holder]["public_id"],
+                profiles[fact.thing]["public_id"],
+                family_terms(fact.value or ""),
+                family.created_at,
+            )
+        )
+    return described
+
+
+def _of(view: View, user: Object) -> list[Object]:
+    holders = [user.key, *(membership.key for membership in view.memberships_of(user))]
+    keys = [held.fact.holder for held in view.reader.intervals_on(holders, FactKind.EXISTENCE)]
+    found = [family for family in view.reader.objects(keys).values() if family.kind is ObjectKind.TOKEN_FAMILY]
+    return sorted((family for family in found if view.exists(family.key)), key=lambda family: family.key)
