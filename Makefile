@@ -1,6 +1,6 @@
 # Rescind: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup serve check format test test-fast clean
+.PHONY: help setup sdks serve check format test test-fast clean
 
 PYTHON ?= python3
 UV := PYTHONPATH=.tools .tools/bin/uv
@@ -10,7 +10,7 @@ VENV := .venv/bin
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/.ready-dev ## Set up everything: a working .venv/bin/rescind, and what tests need
+setup: .venv/.ready-dev sdks ## Set up everything: a working .venv/bin/rescind, and what tests need
 
 serve: .venv/.ready ## Serve on http://127.0.0.1:8480 from an embedded database, set up first if need be
 	@$(VENV)/rescind serve
@@ -24,7 +24,7 @@ check: .venv/.ready-dev ## Format, lint, types and the import rule
 format: .venv/.ready-dev ## Put the source into its one form
 	@$(VENV)/ruff check --fix --quiet . ; $(VENV)/ruff format --quiet .
 
-test: check ## Everything: checks, and all tests on SQLite and PostgreSQL (PostgreSQL comes in a wheel)
+test: check sdks ## Everything: checks, and all tests on SQLite and PostgreSQL (PostgreSQL comes in a wheel)
 	@$(VENV)/pytest -n 4 --dist worksteal -q
 
 clean: ## Remove what was set up here
@@ -45,3 +45,18 @@ clean: ## Remove what was set up here
 .venv/.ready-dev: .venv/.ready
 	@$(UV) pip install --quiet --constraint constraints.txt --editable . --group dev
 	@touch $@
+
+# SDKs that tests run beside those of constraints.txt: an older one, and that of Node.
+sdks: .venv/sdk/auth0-python-5.8/.ready .venv/sdk/node/.ready
+
+.venv/sdk/auth0-python-5.8/.ready: tests/sdk/auth0-python-5.8.txt | .venv/bin/python .tools/bin/uv
+	@rm -rf $(@D)
+	@$(UV) pip install --quiet --no-deps --target $(@D) --requirement $<
+	@touch $@
+
+NODE_OK = command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b > 18) ? 0 : 1)' 2>/dev/null
+
+.venv/sdk/node/.ready: tests/sdk/node/package.json tests/sdk/node/.npmrc | .venv/bin/python
+	@if $(NODE_OK); then \
+		rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)/ && npm install --loglevel=error --silent --prefix $(@D) && touch $@; \
+	else echo "Node 20.19 or newer with npm is missing: the test of the Node SDK will be skipped"; fi

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import anyio.to_thread
 
 from rescind.api import metrics
+from rescind.api.auth0.face import AUTHENTICATION, MANAGEMENT
 from rescind.api.body import App, Message, Receive, Scope, Send
 from rescind.api.cursors import Cursors
 from rescind.api.mail import Mail
@@ -19,11 +20,12 @@ from rescind.secret_key import secret_key
 from rescind.settings import Settings
 from rescind.store.database import Database
 from rescind.store.engines import engine_for
+from rescind.store.logins import Logins
 from rescind.usecases.issuer import Issuer
 from rescind.usecases.service import Service
 from rescind.usecases.vault import Vault
 
-DOORS = (STS, VULTR, NATIVE)
+DOORS = (STS, VULTR, NATIVE, MANAGEMENT, AUTHENTICATION)
 """Every face; where two have a path in common, the first has it."""
 
 
@@ -36,6 +38,7 @@ class Node:
     service: Service
     activity: Activity
     mail: Mail
+    logins: Logins
     settings: Settings
 
 
@@ -47,13 +50,20 @@ def build(settings: Settings) -> Node:
     issuer = Issuer(settings.reached_at.rstrip("/") + "/", Vault(secret_key(settings)))
     service = Service(store, freshness, issuer, faithful_grants=settings.faithful_grants, used=activity.note)
     mail = Mail.at(settings.smtp_url, settings.mail_from, settings.reached_at)
-    return Node(store, freshness, service, activity, mail, settings)
+    return Node(store, freshness, service, activity, mail, Logins(store), settings)
 
 
 def application(node: Node) -> App:
     """The node as one ASGI application: each face under its prefix, the probes for everything else."""
     cursors = Cursors(node.store.head().database)
-    faces = [(door.prefix, door.open(node.service, cursors, node.mail, node.settings)) for door in DOORS]
+    parts = {
+        "rescind.service": node.service,
+        "rescind.cursors": cursors,
+        "rescind.mail": node.mail,
+        "rescind.logins": node.logins,
+        "rescind.settings": node.settings,
+    }
+    faces = [(place, face) for door in DOORS for face in [door.open(parts)] for place in (door.prefix, *door.places)]
     rest = probes(node.freshness)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

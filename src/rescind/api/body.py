@@ -1,9 +1,9 @@
 """Bodies: bounded, and checked as strictly as whatever comes after them."""
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.concurrency import run_in_threadpool
 
@@ -63,6 +63,23 @@ async def checked_body(scope: Scope, receive: Receive, *, is_form: bool = False)
     return text
 
 
+def is_urlencoded(scope: Scope) -> bool:
+    """Whether a request says that its body is an HTML form."""
+    content_type: str = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+    return content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+
+
+def json_of_form(body: bytes) -> bytes:
+    """A form as the JSON object that has its fields as strings. Raises `Invalid` for a field that is there twice."""
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=100)
+        found = _unique(fields)
+        _check_depth(found)
+    except ValueError:
+        raise Invalid("the body is not a well-formed form") from None
+    return json.dumps(found).encode() if body else b""
+
+
 def check_json(body: bytes) -> Any:
     """Decode JSON as strictly as what comes after it: raises `Invalid` for whatever no database would store."""
     if body.count(b"[") + body.count(b"{") > CONTAINERS_MAX:
@@ -75,7 +92,7 @@ def check_json(body: bytes) -> Any:
     return value
 
 
-def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a name that is there twice: one of the two values would be lost, and it may be the restriction."""
     found = dict(members)
     if len(found) != len(members):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cache
 from importlib.metadata import version
 from time import perf_counter
@@ -11,34 +12,64 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.convertors import register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from uuid_utils import uuid7
 
-from rescind.api.body import App, Gone, Message, Receive, Scope, Send, checked_body, replay, with_content_type
-from rescind.api.cursors import Cursors
-from rescind.api.exchange import Operation
-from rescind.api.mail import Mail
+from rescind.api.body import (
+    App,
+    Gone,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    checked_body,
+    is_urlencoded,
+    json_of_form,
+    replay,
+    with_content_type,
+)
+from rescind.api.exchange import Exchange, Operation
 from rescind.api.metrics import REQUEST_SECONDS
-from rescind.model.errors import Invalid, Refusal
-from rescind.settings import Settings
+from rescind.api.segments import Segment, parted
+from rescind.model.errors import Invalid, NotFound, Refusal
 from rescind.usecases.requirements import Acting
-from rescind.usecases.service import Service
 
 METHOD_NOT_ALLOWED = 405
+_FORM = "application/x-www-form-urlencoded"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
+register_url_convertor("segment", Segment())
 _log = structlog.get_logger("rescind.http")
 
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How one face says no. `refusal` maps a refusal to its status; `plain` says any status and text."""
+    """How one face says no. `refusal` maps a refusal to its status; `plain` says any status and text.
+
+    `malformed` says what is wrong with a body or query, where the face has words of its own for that; with
+    `admits_first` nobody learns that who may not make the call. `headers` of a status stand on each answer that
+    has none of these.
+    """
 
     refusal: Callable[[Refusal], Response]
     plain: Callable[[int, str], Response]
     errors: type[BaseModel]
     media_type: str = "application/json"
+    malformed: Callable[[Sequence[Any]], Refusal] | None = None
+    admits_first: bool = False
+    headers: Callable[[int], Mapping[str, str]] = lambda _: {}
+
+
+class Forms(Enum):
+    """Whether a face takes HTML forms."""
+
+    NEVER = auto()
+    ONLY = auto()
+    ALSO = auto()
+    """A form is read as the JSON object that has its fields as strings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +80,13 @@ class Door:
     prefix: str
     operations: Sequence[Operation]
     manners: Manners
-    takes_forms: bool = False
+    forms: Forms = Forms.NEVER
     description: str = ""
+    places: tuple[str, ...] = ()
+    """Paths outside the prefix that are the face's, too."""
 
-    def open(self, service: Service, cursors: Cursors, mail: Mail, settings: Settings) -> App:
-        """The face on a service, as an ASGI application."""
-        node = {
-            "rescind.service": service,
-            "rescind.cursors": cursors,
-            "rescind.mail": mail,
-            "rescind.settings": settings,
-        }
+    def open(self, node: Mapping[str, object]) -> App:
+        """The face on a node's parts, as an ASGI application."""
         return _Threshold(_application(self), self, node)
 
 
@@ -88,9 +115,18 @@ def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
         assert isinstance(refusal, Refusal)
         return manners.refusal(refusal)
 
-    async def malformed(_: Request, error: Exception) -> Response:
+    async def malformed(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return manners.refusal(Invalid(_said(error)))
+        if manners.admits_first:
+            exchange = Exchange(app.state.operations[request.scope["route"].name], request)
+            try:
+                await run_in_threadpool(exchange.admit)
+            except NotFound:
+                pass
+            except Refusal as refusal:
+                return manners.refusal(refusal)
+        said = manners.malformed(error.errors()) if manners.malformed else Invalid(_said(error))
+        return manners.refusal(said)
 
     async def unknown(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -123,7 +159,8 @@ def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
     if operation.answers is not None:
         responses[operation.status]["content"] = {operation.media_type: {"schema": _ref(operation.answers)}}
     app.add_api_route(
-        operation.path,
+        # A segment is decoded once, after the path was parted: an id may hold a slash.
+        operation.path.replace("}", ":segment}"),
         operation.handler,
         methods=[operation.method],
         name=operation.name,
@@ -173,8 +210,8 @@ class _Threshold:
     def __init__(self, app: App, door: Door, node: Mapping[str, object]) -> None:
         self._app = app
         self._manners = door.manners
-        self._is_form = door.takes_forms
-        self._content_type = "application/x-www-form-urlencoded" if door.takes_forms else "application/json"
+        self._forms = door.forms
+        self._content_type = _FORM if door.forms is Forms.ONLY else "application/json"
         self._node = node
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -183,6 +220,7 @@ class _Threshold:
             return
         began = perf_counter()
         scope.update(self._node)
+        scope["path"] = parted(scope)
         request_id = scope["rescind.request_id"] = str(uuid7())
         status = 0
 
@@ -190,11 +228,17 @@ class _Threshold:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                said = {name for name, _ in message["headers"]}
+                manners = [(name.encode(), value.encode()) for name, value in self._manners.headers(status).items()]
+                more = [header for header in manners if header[0] not in said]
+                message["headers"] = [*message["headers"], *more, (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
-            body = await checked_body(scope, receive, is_form=self._is_form)
+            is_form = self._forms is Forms.ONLY or (self._forms is Forms.ALSO and is_urlencoded(scope))
+            body = await checked_body(scope, receive, is_form=is_form)
+            if is_form and self._forms is Forms.ALSO:
+                body = json_of_form(body)
             await self._app(with_content_type(scope, self._content_type), replay(body), sending)
         except Gone:
             return
@@ -205,7 +249,7 @@ class _Threshold:
             if status == 0:
                 await self._manners.plain(500, "internal error")(scope, receive, sending)
         # The route's template, never the path: ids are opaque, but a path may carry a token.
-        route = getattr(scope.get("route"), "path", "")
+        route = getattr(scope.get("route"), "path_format", "")
         seconds = perf_counter() - began
         # Anybody can make up a method; a label for each would fill the memory.
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"

@@ -1,5 +1,6 @@
 """One request on its way: the row of its door's table, and what a handler does with both."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
@@ -12,8 +13,10 @@ from rescind.api.mail import Mail
 from rescind.api.metrics import CHANGES
 from rescind.settings import Settings
 from rescind.store.contract import Page, Window
-from rescind.usecases.actor import Asking, verifier_of
-from rescind.usecases.requirements import Requirement
+from rescind.store.logins import Logins
+from rescind.usecases.actor import Asking, ClientProof, verifier_of
+from rescind.usecases.issuer import Issuer
+from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.service import Answer, Call, Service
 from rescind.usecases.unit import Unit, View
 
@@ -26,7 +29,8 @@ class Operation:
     """One row of a door's table: what a call does, what it requires, and how it is answered.
 
     `number` is the row's number in the contract, where there is one; `body_names` says that objects which may be
-    unknown are named by the body of a call whose path names none.
+    unknown are named by the body of a call whose path names none; `also` are further use cases, where the body decides
+    which one it is.
     """
 
     number: int
@@ -39,6 +43,7 @@ class Operation:
     answers: type[BaseModel] | None = None
     media_type: str = "application/json"
     body_names: bool = False
+    also: tuple[Callable[..., Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -49,7 +54,7 @@ class Operation:
 class Exchange:
     """One request on its way through a handler: runs the row's use case, and replies from when that is true.
 
-    `mail` is the node's way to send some, `settings` how it runs.
+    `mail` is the node's way to send some, `settings` how it runs, `logins` what was tried to come in.
     """
 
     def __init__(self, operation: Operation, request: Request) -> None:
@@ -57,6 +62,7 @@ class Exchange:
         self._cursors: Cursors = request.scope["rescind.cursors"]
         self.mail: Mail = request.scope["rescind.mail"]
         self.settings: Settings = request.scope["rescind.settings"]
+        self.logins: Logins = request.scope["rescind.logins"]
         self._operation = operation
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         asking = Asking(
@@ -66,13 +72,15 @@ class Exchange:
         )
         target_id = next(iter(request.path_params.values()), "")
         self._call = Call(asking, operation.requires, target_id)
-        self._list_name = f"{request.url.path} {verifier_of(asking.token or '')}"
+        # Who manages the platform goes on with a list after his token was renewed.
+        whose = "" if operation.requires.acting in (Acting.PLATFORM, Acting.WITHIN) else verifier_of(asking.token or "")
+        self._list_name = f"{request.url.path} {whose}"
         self._headers: dict[str, str] = {}
         self._written: Answer[Any] | None = None
 
     def read(self, usecase: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Run the row's use case, which reads."""
-        assert usecase is self._operation.usecase
+        assert usecase in (self._operation.usecase, *self._operation.also)
         answer = self._service.read(self._call, usecase, *args, **kwargs)
         self._headers["Rescind-Revision"] = str(answer.moment.revision)
         self._headers["Rescind-Instant"] = str(answer.moment.instant)
@@ -80,7 +88,7 @@ class Exchange:
 
     def write(self, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Run the row's use case, which writes."""
-        assert usecase is self._operation.usecase
+        assert usecase in (self._operation.usecase, *self._operation.also)
         answer = self._service.write(self._call, usecase, *args, **kwargs)
         self._headers["Rescind-Revision"] = str(answer.moment.revision)
         if answer.change is not None:
@@ -88,6 +96,24 @@ class Exchange:
             CHANGES.inc()
         self._written = answer
         return answer.result
+
+    @property
+    def issuer(self) -> Issuer:
+        """Who the server is to clients."""
+        return self._service.issuer
+
+    @property
+    def asking(self) -> Asking:
+        """What is presented, and from where."""
+        return self._call.asking
+
+    def admit(self) -> None:
+        """Refuse who may not make this call, whatever is wrong with it."""
+        self._service.admit(self._call)
+
+    def prove(self, client: ClientProof) -> None:
+        """Take a client's proof from the body, or from wherever it was."""
+        self._call = replace(self._call, asking=replace(self._call.asking, client=client))
 
     def present(self, token: str | None) -> None:
         """Take the credential from elsewhere, where the header that is meant for one has none."""
@@ -122,6 +148,11 @@ class Exchange:
         # A member that was not set is absent, never null.
         text = body.model_dump_json(exclude_unset=True)
         return Response(text, self._operation.status, self._headers, media_type="application/json")
+
+    def say(self, value: Any, **headers: str) -> Response:
+        """The answer, of members that are what they are, with the row's status."""
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return Response(text, self._operation.status, {**self._headers, **headers}, media_type="application/json")
 
     def reply_text(self, text: str) -> Response:
         """The answer in the row's own form."""

@@ -12,9 +12,9 @@ from rescind.model.emails import folded
 from rescind.model.errors import Conflict, Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.model.spellings import USER_PROVIDER, user_spelling
 from rescind.store.contract import Page, Window
 from rescind.usecases import limits
+from rescind.usecases.spellings import USER_PROVIDER, user_spelling
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import PASSWORD
 
@@ -58,6 +58,10 @@ def search(view: View, is_wanted: Callable[[AccountView], bool], exact: tuple[st
     return [account for account in describe(view, view.reader.living(ObjectKind.USER)) if is_wanted(account)]
 
 
+def connections(_: View) -> None:
+    """Where accounts come from is no secret to who may ask; there is one place."""
+
+
 def with_email(view: View, *, email: str) -> list[AccountView]:
     """The account with that e-mail address, whatever the case of its letters."""
     found = view.reader.find_user(email)
@@ -67,12 +71,6 @@ def with_email(view: View, *, email: str) -> list[AccountView]:
 def get(view: View, user: str) -> AccountView:
     """One account."""
     return describe(view, [view.user(user)])[0]
-
-
-def organizations_of(view: View, *, user: str) -> list[Object]:
-    """The living organizations that a user is a member of, by age."""
-    owners = [membership.owner for membership in view.memberships_of(view.user(user))]
-    return [found for _, found in sorted(view.reader.objects(owners).items()) if view.exists(found.key)]
 
 
 def create(unit: Unit, *, members: Mapping[str, Any], password_verifier: str | None) -> str:
@@ -231,6 +229,11 @@ def public_members(account: AccountView) -> dict[str, Any]:
         public["last_password_reset"] = date_of(int(profile["password_at"]))
     said = {name: getattr(account, name) for name in (*METADATA, "blocked")}
     return public | {name: value for name, value in said.items() if value is not None}
+
+
+def searched_members(account: AccountView) -> dict[str, Any]:
+    """What a query may ask of an account."""
+    return {"email_verified": False, "blocked": False, **public_members(account)}
 
 
 def date_of(microseconds: int) -> str:

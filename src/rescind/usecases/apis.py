@@ -144,7 +144,10 @@ def delete(unit: Unit, *, api: str) -> None:
 
 def named(view: View, api: str) -> Object:
     """The living API with that public id, or that identifier as clients know it. Raises `NotFound`."""
-    return view.lookup(ObjectKind.API, api) or identified(view, api)
+    found_here = view.lookup(ObjectKind.API, api) or view.reader.find_named("identifier", view.issuer.stored(api))
+    if found_here is None:
+        raise NotFound(ObjectKind.API.label)
+    return found_here
 
 
 def identified(view: View, identifier: str) -> Object:

@@ -3,9 +3,10 @@
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.errors import Conflict, Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
@@ -27,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
     "grant_types": ["authorization_code", "implicit", "refresh_token", "client_credentials"],
 }
 SECRET_LENGTH_MIN = 32
+READ_KEYS = "read:client_keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,17 @@ class FirstClient:
 
 
 def every(view: View) -> list[ClientView]:
-    """All clients by age."""
-    return describe(view, view.reader.living(ObjectKind.CLIENT))
+    """All clients by age; with their secrets for who may read them."""
+    return [_seen(view, client) for client in describe(view, view.reader.living(ObjectKind.CLIENT))]
 
 
 def get(view: View, client: str) -> ClientView:
-    """One client."""
+    """One client; with its secret for who may read that."""
+    return _seen(view, with_secret(view, client))
+
+
+def with_secret(view: View, client: str) -> ClientView:
+    """One client with its secret, for who just made it."""
     return describe(view, [view.get(ObjectKind.CLIENT, client)])[0]
 
 
@@ -145,6 +152,11 @@ def definition_of(view: View, client: Object) -> dict[str, Any]:
     """What decides which tokens a client gets."""
     defined: dict[str, Any] = json.loads(view.facts(client.key, FactKind.CLIENT_DEFINITION)[0].value or "")
     return defined
+
+
+def _seen(view: View, client: ClientView) -> ClientView:
+    may_see = view.asks is None or view.actor.may(READ_KEYS, RESOURCE_TYPE, SYSTEM_API)
+    return client if may_see else replace(client, secret=None)
 
 
 def _secret(view: View, client: Object) -> str | None:

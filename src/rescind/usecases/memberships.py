@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
-from rescind.model.errors import Invalid, NotFound
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
+from rescind.model.errors import Invalid, MissingScope, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
 from rescind.store.contract import Page, Window
-from rescind.usecases import accounts, users
+from rescind.usecases import accounts, roles, users
 from rescind.usecases.accounts import AccountView
+from rescind.usecases.roles import RoleView
 from rescind.usecases.unit import Unit, View
+
+READ_ROLES = "read:organization_member_roles"
 
 
 def page(view: View, window: Window) -> Page[AccountView]:
@@ -16,6 +20,15 @@ def page(view: View, window: Window) -> Page[AccountView]:
     found = view.reader.page_objects(ObjectKind.MEMBERSHIP, (view.organization,), window)
     members = view.members(found.items)
     return Page(accounts.describe(view, [member.user for member in members]), found.total, found.before, found.after)
+
+
+def page_with_roles(view: View, window: Window) -> Page[tuple[AccountView, Sequence[RoleView]]]:
+    """The same, each with the roles attached to her here; for who may read these too."""
+    if not view.actor.may(READ_ROLES, RESOURCE_TYPE, SYSTEM_API):
+        raise MissingScope((READ_ROLES,))
+    found = page(view, window)
+    held = [(account, roles.of_user(view, user=account.public_id)) for account in found.items]
+    return Page(held, found.total, found.before, found.after)
 
 
 def add(unit: Unit, *, members: Sequence[str]) -> None:

@@ -97,6 +97,13 @@ def every(view: View, window: Window) -> Page[OrganizationView]:
     return Page(describe(view, page.items), page.total, page.before, page.after)
 
 
+def of_user(view: View, *, user: str) -> list[OrganizationView]:
+    """The living organizations that a user is a member of, by age."""
+    owners = [membership.owner for membership in view.memberships_of(view.user(user))]
+    living = [found for _, found in sorted(view.reader.objects(owners).items()) if view.exists(found.key)]
+    return describe(view, living)
+
+
 def here(view: View) -> OrganizationView:
     """The organization that a call is made in."""
     return describe(view, view.reader.objects([view.organization]).values())[0]

@@ -9,7 +9,6 @@ from rescind.model.emails import folded
 from rescind.model.errors import NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.model.spellings import new_spelling
 from rescind.usecases import apis, client_grants, clients, keys, limits, organizations, signing_keys, users
 from rescind.usecases.clients import FirstClient
 from rescind.usecases.keys import NewKey
@@ -17,6 +16,7 @@ from rescind.usecases.managed import ACLS, MANAGEMENT_NAME, MANAGEMENT_SCOPES, P
 from rescind.usecases.organizations import OrganizationView
 from rescind.usecases.passwords import verifier_of_password
 from rescind.usecases.signing_keys import KeyPair
+from rescind.usecases.spellings import new_spelling
 from rescind.usecases.unit import Member, Unit, View
 from rescind.usecases.users import UserView
 

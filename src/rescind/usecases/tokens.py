@@ -29,7 +29,7 @@ FIRST_TURN = "first_turn"
 USERINFO_SECONDS = 86_400
 ID_TOKEN_SECONDS = 36_000
 _NOT_A_MEMBER = ("access_denied", "user is not part of the organization")
-_INVALID_GRANT = ("invalid_grant", "Unknown or invalid refresh token.")
+INVALID_REFRESH = ("invalid_grant", "Unknown or invalid refresh token.")
 
 
 class NoToken(Refusal):
@@ -60,6 +60,7 @@ class Renewed:
     first: str
     old: str
     new: str
+    instant: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,20 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Whom a name may be, and what her password is held against; both None for nobody."""
+    """Whom a name may be, and what her password is held against; both None for nobody. `instant` is when that was."""
 
     user: int | None
     verifier: str | None = field(repr=False)
+    instant: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Who tries to get a token, by key, and when."""
+
+    client: int
+    organization: int | None
+    instant: int
 
 
 # --- for the client itself ------------------------------------------------------------------------------------------
@@ -144,8 +155,14 @@ def candidate(view: View, *, name: str) -> Candidate:
     """Whom somebody means who logs in with an e-mail address or username."""
     found = view.reader.find_user(name) or view.reader.find_named("username", name)
     if found is None:
-        return Candidate(None, None)
-    return Candidate(found.key, view.reader.secret(found.key, PASSWORD))
+        return Candidate(None, None, view.reader.instant)
+    return Candidate(found.key, view.reader.secret(found.key, PASSWORD), view.reader.instant)
+
+
+def trace(view: View, *, organization: str | None) -> Trace:
+    """Who tries to get a token, for those who read of it later."""
+    here = view.lookup(ObjectKind.ORGANIZATION, organization) if organization else None
+    return Trace(view.actor.user.key, here.key if here else None, view.reader.instant)
 
 
 def by_password(view: View, *, user: int | None, proven: str | None, wanted: Wanted) -> Issued:
@@ -183,24 +200,24 @@ def by_refresh_token(view: View, *, token: str, scope: str | None) -> Renewed:
     _demand_grant_type(view, client, REFRESH_TOKEN)
     family, old = _family(view, token)
     if family is None:
-        raise NoToken(*_INVALID_GRANT)
+        raise NoToken(*INVALID_REFRESH)
     fact = view.facts(family.key, FactKind.TOKEN_FAMILY)[0]
     if fact.thing != client.key:
-        raise NoToken(*_INVALID_GRANT)
+        raise NoToken(*INVALID_REFRESH)
     terms = family_terms(fact.value or "")
     asked = terms.scopes if scope is None else tuple(dict.fromkeys(scope.split()))
     if not set(asked) <= set(terms.scopes):
         raise NoToken("invalid_scope", "the scopes asked for are not those of the refresh token")
     user = _user_of(view, family)
     if user is None:
-        raise NoToken(*_INVALID_GRANT)
+        raise NoToken(*INVALID_REFRESH)
     issued = _for_user(
         view, client, user, fact.scope, FamilyTerms(terms.audience, asked), ["refresh_token", "password"]
     )
     secret, turn = token.split(".", maxsplit=1)[0], secrets.token_urlsafe(32)
     renewed = Issued(issued.access_token, issued.expires_in, issued.scope, issued.id_token, f"{secret}.{turn}")
     first = view.reader.secret(family.key, FIRST_TURN) or ""
-    return Renewed(renewed, family.key, first, old, verifier_of(turn))
+    return Renewed(renewed, family.key, first, old, verifier_of(turn), view.reader.instant)
 
 
 def end_reused(unit: Unit, *, family: int) -> None:
@@ -258,8 +275,8 @@ def introspect(view: View, *, token: str) -> dict[str, Any]:
     return {"active": True, **said, "scope": " ".join(scopes), "client_id": client_id, "token_type": "Bearer"}
 
 
-def userinfo(view: View, *, token: str) -> accounts.AccountView:
-    """The user whose access token with the scope `openid` it is."""
+def userinfo(view: View, *, token: str) -> tuple[accounts.AccountView, list[str]]:
+    """The user whose access token with the scope `openid` it is, and all scopes that it has."""
     claims = signing.verified(view.reader, token, view.issuer, view.issuer.userinfo)
     _, user = parties_of(view.reader, claims)
     if user is None or user.kind is not ObjectKind.USER or "openid" not in str(claims.get("scope", "")).split():
@@ -269,7 +286,7 @@ def userinfo(view: View, *, token: str) -> accounts.AccountView:
         raise BadToken(Fault.UNUSABLE)
     if _standing(_snapshot(view, user, organization.key if organization else PLATFORM)) is not None:
         raise Unauthenticated("invalid credential")
-    return accounts.describe(view, [user])[0]
+    return accounts.describe(view, [user])[0], str(claims["scope"]).split()
 
 
 def _introspected_family(view: View, family: Object, turn: str) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from rescind.model.changes import CredentialEntry, Plan, ProfileEntry
 from rescind.model.errors import Forbidden, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.model.spellings import new_spelling
 from rescind.store.contract import Reader
 from rescind.usecases.actor import Actor, Guest, snapshot_of
 from rescind.usecases.issuer import Issuer
+from rescind.usecases.spellings import new_spelling
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 from fastapi import Body, Header, Response
 from pydantic import RootModel
 
-from rescind.api.door import Door, Manners
+from rescind.api.door import Door, Forms, Manners
 from rescind.api.exchange import Here, Operation
 from rescind.api.refusals import status_of, with_headers
 from rescind.model.errors import Invalid, Refusal
@@ -162,5 +162,5 @@ DOOR = Door(
     PATH,
     OPERATIONS,
     Manners(_refusal, _plain, XmlDocument, "text/xml"),
-    takes_forms=True,
+    forms=Forms.ONLY,
 )
