@@ -5,6 +5,8 @@ are any hashable value; a scope of None is the platform. Every question is asked
 the rows that do not hold there are thrown away before anything else is looked at: what is left are the *facts*.
 What could not have been stored (two memberships of one user in one organization, an unknown operator, a condition
 value that its operator cannot read) is an error here, never an answer.
+
+The principal is `user`. On the platform it may as well be a client: its id stands where the user's does.
 """
 
 import ipaddress
@@ -15,6 +17,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
+
+API = "resource_server"  # the type of a resource that is a registered API; its id is the API's identifier
+SYSTEM_API = "urn:rescind:management"
 
 
 class Verdict(NamedTuple):
@@ -32,19 +37,29 @@ def decide(rows, request, revision, instant):
     user, organization = request["user"], request["organization"]
 
     state = state_of(facts, user, organization)
+    if state == "root" and request["resource"]["type"] == API:
+        state = None  # who owns the organization owns no API
     if state is not None:
         return Verdict(state == "root", state, frozenset())
 
     because = {"Deny": set(), "Allow": set()}
     for policy, path in reaching(rows, user, organization, revision, instant):
         for index, statement in enumerate(statements_of(facts, policy)):
-            if statement_matches(statement, request):
+            if statement_matches(statement, request) and may_count(statement, request):
                 because[statement["Effect"]].add((policy, index, path))
     if because["Deny"]:
         return Verdict(False, "explicit_deny", frozenset(because["Deny"]))
     if because["Allow"]:
         return Verdict(True, "allowed", frozenset(because["Allow"]))
     return Verdict(False, "implicit_deny", frozenset())
+
+
+def may_count(statement, request):
+    """A Deny always counts. On an API only what was granted on APIs allows, and on the system's own only outside."""
+    if statement["Effect"] == "Deny" or request["resource"]["type"] != API:
+        return True
+    is_inside_system = request["resource"]["id"] == SYSTEM_API and request["organization"] is not None
+    return "API" in statement and not is_inside_system
 
 
 def state_of(facts, user, organization):
@@ -99,8 +114,17 @@ def is_assignable(facts, role):
 
 
 def statements_of(facts, policy):
+    """What a policy, a permission or a whole client grant says. What it says of an API names that to the letter."""
     documents = [json.loads(fact["value"]) for fact in held(facts, "document", policy)]
-    return [statement for document in documents for statement in as_list(document["Statement"])]
+    found = [statement for document in documents for statement in as_list(document["Statement"])]
+    for fact in held(facts, "api_scope", policy):
+        scope, identifier = json.loads(fact["value"])
+        found.append({"Effect": "Allow", "API": identifier, "Scope": scope})
+    for fact in held(facts, "grant_definition", policy):
+        terms = json.loads(fact["value"])
+        if terms["all_scopes"]:
+            found.append({"Effect": "Allow", "API": terms["identifier"]})
+    return found
 
 
 def reaching(rows, user, organization, revision, instant):
@@ -116,7 +140,24 @@ def reaching(rows, user, organization, revision, instant):
             if edge["scope"] == organization and is_assignable(facts, role):
                 for definition in edges(facts, ["policy_attachment", "permission_grant"], role):
                     found.add((definition["thing"], (*way, place(edge), place(definition))))
+    if organization is None and exists(facts, user):
+        found |= granted_to_client(facts, user)
     return frozenset(found)
+
+
+def granted_to_client(facts, client):
+    """What the client was granted for itself: each permission in a grant, and the grant if it is of a whole API."""
+    found = set()
+    for edge in edges(facts, ["client_grant"], client):
+        grant = edge["thing"]
+        for definition in edges(facts, ["grant_definition"], grant):
+            terms = json.loads(definition["value"])
+            if terms["subject"] == "client":
+                for permission in edges(facts, ["permission_grant"], grant):
+                    found.add((permission["thing"], (place(edge), place(permission))))
+                if terms["all_scopes"]:
+                    found.add((grant, (place(edge),)))
+    return found
 
 
 def holders(facts, user, organization):
@@ -124,12 +165,25 @@ def holders(facts, user, organization):
     if not exists(facts, user):
         return []
     if organization is None:
-        return [(user, ())]
+        return [(user, ()), *(way for membership in good_memberships(facts, user) for way in groups(facts, membership))]
     membership = membership_of(facts, user, organization)
     if membership is None or not exists(facts, organization):
         return []
-    groups = [(edge["thing"], (place(edge),)) for edge in edges(facts, ["group_membership"], membership)]
-    return [(membership, ()), *groups]
+    return [(membership, ()), *groups(facts, membership)]
+
+
+def groups(facts, membership):
+    return [(edge["thing"], (place(edge),)) for edge in edges(facts, ["group_membership"], membership)]
+
+
+def good_memberships(facts, user):
+    """The memberships of the user, in whichever living organization, that are not suspended."""
+    joined = [fact for fact in facts if fact["kind"] == "existence" and fact["thing"] == user]
+    return [
+        fact["holder"]
+        for fact in joined
+        if exists(facts, fact["scope"]) and not held(facts, "suspension", fact["holder"])
+    ]
 
 
 def edges(facts, kinds, holder):
@@ -146,6 +200,8 @@ def place(fact):
 
 def statement_matches(statement, request):
     kind, identifier = request["resource"]["type"], request["resource"]["id"]
+    if "API" in statement:  # of every action, or of one
+        return (kind, identifier) == (API, statement["API"]) and statement.get("Scope") in (None, request["action"])
     return (
         any(glob(pattern, request["action"]) for pattern in as_list(statement["Action"]))
         and any(resource_matches(pattern, kind, identifier) for pattern in as_list(statement["Resource"]))

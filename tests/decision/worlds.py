@@ -20,7 +20,7 @@ def fact_of(row: Row) -> Fact:
 
 
 def snapshot_of(rows: Iterable[Row], user: int, organization: int | None, revision: int, instant: int) -> Snapshot:
-    """What the store would load for a user in a scope, from rows."""
+    """What the store would load for a user, or on the platform a client, in a scope, from rows."""
     live = [
         row
         for row in rows
@@ -40,6 +40,8 @@ def snapshot_of(rows: Iterable[Row], user: int, organization: int | None, revisi
     ]
     principal = Principal(user, organization or 0, memberships[0] if memberships and organization else 0)
     seeds = {principal.user, principal.organization, principal.membership} - {0}
+    if not principal.organization:
+        seeds |= {row["holder"] for row in live if row["kind"] == "existence" and row["thing"] == user}
     return Snapshot(principal, revision, instant, gather(seeds, fetch))
 
 

@@ -23,6 +23,9 @@ from rescind.usecases.unit import Unit, View
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
+_JSON = "application/json; charset=utf-8"
+_USER_AGENT_LENGTH_MAX = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -63,6 +66,7 @@ class Exchange:
         self.mail: Mail = request.scope["rescind.mail"]
         self.settings: Settings = request.scope["rescind.settings"]
         self.logins: Logins = request.scope["rescind.logins"]
+        self.user_agent: str = request.headers.get("user-agent", "")[:_USER_AGENT_LENGTH_MAX]
         self._operation = operation
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         asking = Asking(
@@ -96,6 +100,16 @@ class Exchange:
             CHANGES.inc()
         self._written = answer
         return answer.result
+
+    @property
+    def operation(self) -> Operation:
+        """The row of the table."""
+        return self._operation
+
+    @property
+    def written(self) -> Answer[Any] | None:
+        """What the call wrote, if it has."""
+        return self._written
 
     @property
     def issuer(self) -> Issuer:
@@ -152,7 +166,7 @@ class Exchange:
     def say(self, value: Any, **headers: str) -> Response:
         """The answer, of members that are what they are, with the row's status."""
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return Response(text, self._operation.status, {**self._headers, **headers}, media_type="application/json")
+        return Response(text, self._operation.status, {**self._headers, **headers}, media_type=_JSON)
 
     def reply_text(self, text: str) -> Response:
         """The answer in the row's own form."""

@@ -1,4 +1,4 @@
-"""Queries: the language in which users are searched, the part of Lucene's that Auth0 has.
+"""Queries: the language in which users and log entries are searched, the part of Lucene's that Auth0 has.
 
 `name:jo* AND NOT (email.domain:x.com OR blocked:true) AND logins_count:[1 TO *]`
 
@@ -30,10 +30,13 @@ _ANY = ("email", "name", "given_name", "family_name", "nickname")
 """Where a term looks that names no field. The field of such a term is the empty text."""
 _DOMAIN = "email.domain"
 _CASELESS = frozenset({"", *_ANY, _DOMAIN})
-_DATES = frozenset({"created_at", "updated_at", "last_login"})
+_DATES = frozenset({"created_at", "updated_at", "last_login", "date"})
 _IDENTITIES = frozenset({"identities.connection", "identities.provider", "identities.user_id"})
 _OTHERS = frozenset({"user_id", "username", "phone_number", "email_verified", "blocked", "logins_count"})
-_FIELDS = {"organization_id", *_CASELESS, *_DATES, *_IDENTITIES, *_OTHERS}
+_OF_LOG = frozenset(
+    {"log_id", "type", "description", "client_id", "client_name", "ip", "user_name", "audience", "scope"}
+)
+_FIELDS = {"organization_id", *_OF_LOG, *_CASELESS, *_DATES, *_IDENTITIES, *_OTHERS}
 _ROOTS = frozenset({"app_metadata", "user_metadata"})
 
 # No pattern reads a text in two ways, hence none is slow. First the words and signs of a query:

@@ -150,6 +150,9 @@ class Reader(Protocol):
     def page_changes(self, organization: int, window: Window) -> Page[Change]:
         """The entries of one scope, oldest first."""
 
+    def page_every_change(self, window: Window) -> Page[Change]:
+        """The entries of all scopes, oldest first."""
+
     def origins(self, revisions: Collection[int]) -> dict[int, tuple[int, str]]:
         """Time and actor of those changes."""
 

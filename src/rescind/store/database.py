@@ -310,6 +310,11 @@ class DatabaseReader:
         page = self._page(sql.CHANGES_OF_ORGANIZATION, {"organization": organization}, window)
         return Page([_change(row) for row in page.items], page.total, page.before, page.after)
 
+    def page_every_change(self, window: Window) -> Page[Change]:
+        """See `contract.Reader.page_every_change`."""
+        page = self._page(sql.EVERY_CHANGE, {}, window)
+        return Page([_change(row) for row in page.items], page.total, page.before, page.after)
+
     def origins(self, revisions: Collection[int]) -> dict[int, tuple[int, str]]:
         """See `contract.Reader.origins`."""
         return {row.revision: (row.time, row.actor) for row in self._by_keys(sql.ORIGINS, set(revisions))}

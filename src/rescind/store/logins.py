@@ -18,16 +18,22 @@ KEPT_MICROSECONDS = 30 * 24 * 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One thing tried: `type` is Auth0's code. Objects by key; `at` is in microseconds since 1970."""
+    """One thing tried, or called: `type` is Auth0's code, `details` JSON, `revision` the newest change then.
+
+    Objects by key; `at` is in microseconds since 1970.
+    """
 
     at: int
+    revision: int
     type: str
     address: str
+    request: str
     user: int | None = None
     client: int | None = None
     organization: int | None = None
     audience: str | None = None
     scope: str | None = None
+    details: str | None = None
     key: int = 0
 
 
@@ -76,6 +82,11 @@ class Logins:
         with self._database.beside_the_log() as connection:
             connection.execute(sql.LIFT_FAILED_LOGINS, {"of_subject": subject_of(name)})
 
+    def noted(self, requests: Collection[str]) -> set[str]:
+        """Those of the requests of which there is a trace."""
+        with self._database.outside_the_log() as connection:
+            return set(connection.execute(sql.NAMED_REQUESTS, {"requests": list(requests)}).scalars())
+
     def before(self, at: int, limit: int) -> list[Login]:
         """What was tried before `at`, newest first."""
         return self._page(sql.LOGINS_BEFORE, {"before": at}, limit)
@@ -83,6 +94,12 @@ class Logins:
     def after(self, at: int, limit: int) -> list[Login]:
         """What was tried after `at`, oldest first."""
         return self._page(sql.LOGINS_AFTER, {"after": at}, limit)
+
+    def get(self, key: int) -> Login | None:
+        """The trace with that key."""
+        with self._database.outside_the_log() as connection:
+            row = connection.execute(sql.LOGIN, {"of_key": key}).one_or_none()
+        return Login(**{name: getattr(row, name) for name in Login.__slots__}) if row else None
 
     def last(self, users: Collection[int]) -> dict[int, tuple[int, int]]:
         """When those users last logged in, and how often they did within 30 days."""

@@ -12,7 +12,7 @@ What changes no answer is written without a revision:
 
 last_uses      when members last used the API
 turns          which refresh token of a family is the one to be used next
-logins         what was tried to come in, for those who read the log
+logins         what was tried to come in, and what clients called, for those who read the log
 failed_logins  how often somebody guessed lately, by the hash of whom and from where
 """
 
@@ -151,6 +151,7 @@ logins = sa.Table(
     metadata,
     sa.Column("key", _Key, primary_key=True),
     sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("revision", _Key, nullable=False),
     sa.Column("type", sa.String(16), nullable=False),
     sa.Column("user", _Key, sa.ForeignKey("objects.key")),
     sa.Column("client", _Key, sa.ForeignKey("objects.key")),
@@ -158,8 +159,11 @@ logins = sa.Table(
     sa.Column("address", sa.String(64), nullable=False),
     sa.Column("audience", sa.Text),
     sa.Column("scope", sa.Text),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("details", sa.Text),
     sa.Index("logins_at", "at"),
     sa.Index("logins_user", "user", "at"),
+    sa.Index("logins_request", "request"),
 )
 
 failed_logins = sa.Table(

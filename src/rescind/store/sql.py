@@ -275,6 +275,8 @@ FAILED_LOGINS = (
     .where(failed_logins.c.subject == bindparam("of_subject"), failed_logins.c.at > bindparam("since"))
     .group_by(failed_logins.c.address)
 )
+LOGIN = select(logins).where(logins.c.key == bindparam("of_key"))
+NAMED_REQUESTS = select(logins.c.request).where(logins.c.request.in_(bindparam("requests", expanding=True)))
 LOGINS_AFTER = select(logins).where(logins.c.at > bindparam("after")).order_by(logins.c.at, logins.c.key)
 LOGINS_BEFORE = (
     select(logins).where(logins.c.at < bindparam("before")).order_by(logins.c.at.desc(), logins.c.key.desc())
@@ -299,6 +301,7 @@ CHANGES_OF_ORGANIZATION = _listing(
     select(*CHANGE_COLUMNS).where(changes.c.organization == bindparam("organization"), changes.c.revision <= _revision),
     changes.c.revision,
 )
+EVERY_CHANGE = _listing(select(*CHANGE_COLUMNS).where(changes.c.revision <= _revision), changes.c.revision)
 ORIGINS = select(changes.c.revision, changes.c.time, changes.c.actor).where(
     changes.c.revision.in_(_keys), changes.c.revision <= _revision
 )

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.emails import folded
-from rescind.model.errors import Conflict, Forbidden, Invalid, NotFound
+from rescind.model.errors import Conflict, Forbidden, Invalid, MissingScope, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
@@ -22,6 +23,7 @@ TEXTS = {"nickname": "nickname", "picture": "picture", "given_name": "first_name
 """Members that are kept as they are, and the profile's fields where they are."""
 FLAGS = ("email_verified", "phone_verified")
 METADATA = ("user_metadata", "app_metadata")
+UPDATE, APP_METADATA, OWN_METADATA = "update:users", "update:users_app_metadata", "update:current_user_metadata"
 METADATA_BYTES_MAX = 64 * 1024
 CONNECTION = "Username-Password-Authentication"
 """The built-in connection: users with a password of their own here."""
@@ -43,6 +45,14 @@ class AccountView:
     updated_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names by which a user may log in, and when that was so."""
+
+    names: Sequence[str]
+    instant: int
+
+
 def page(view: View, window: Window) -> Page[AccountView]:
     """All accounts by age."""
     found = view.reader.page_objects(ObjectKind.USER, (PLATFORM,), window)
@@ -56,6 +66,24 @@ def search(view: View, is_wanted: Callable[[AccountView], bool], exact: tuple[st
         one = view.reader.find_user(value) if field == "email" else view.lookup(ObjectKind.USER, value)
         return [account for account in describe(view, [one] if one else []) if is_wanted(account)]
     return [account for account in describe(view, view.reader.living(ObjectKind.USER)) if is_wanted(account)]
+
+
+def names_of(view: View, user: str) -> Names:
+    """The names by which a user may log in."""
+    return _names(view, view.user(user))
+
+
+def names_with(view: View, identifier: str) -> Names:
+    """The names of the user who has this e-mail address or username."""
+    found = view.reader.find_user(identifier) or view.reader.find_named("username", identifier)
+    if found is None:
+        raise NotFound(ObjectKind.USER.label)
+    return _names(view, found)
+
+
+def _names(view: View, user: Object) -> Names:
+    profile = view.reader.profiles([user.key])[user.key]
+    return Names([profile[name] for name in ("email", "username") if name in profile], view.reader.instant)
 
 
 def connections(_: View) -> None:
@@ -96,6 +124,7 @@ def create(unit: Unit, *, members: Mapping[str, Any], password_verifier: str | N
 def update(unit: Unit, *, user: str, members: Mapping[str, Any], password_verifier: str | None) -> str:
     """Change what is given. Keys of metadata are merged, a key that is None goes; an empty object clears it."""
     found = unit.user(user)
+    _demand_scope_for(unit, found, members, with_password=password_verifier is not None)
     email, username = members.get("email"), members.get("username")
     if email is not None:
         holder = unit.reader.find_user(limits.email(email))
@@ -147,6 +176,17 @@ def describe(view: View, users: Iterable[Object]) -> list[AccountView]:
         )
         for user in users
     ]
+
+
+def _demand_scope_for(unit: Unit, user: Object, members: Mapping[str, Any], *, with_password: bool) -> None:
+    """The narrower scopes are for metadata alone: the app's of everybody, the user's of herself."""
+    allowed: set[str] = set()
+    for scope, name in ((APP_METADATA, "app_metadata"), (OWN_METADATA, "user_metadata")):
+        if unit.actor.may(scope, RESOURCE_TYPE, SYSTEM_API) and (scope == APP_METADATA or unit.actor.is_user(user)):
+            allowed.add(name)
+    is_narrow = members.keys() <= allowed and not with_password
+    if not is_narrow and not unit.actor.may(UPDATE, RESOURCE_TYPE, SYSTEM_API):
+        raise MissingScope((UPDATE,))
 
 
 def _metadata(profile: Mapping[str, str], name: str) -> Mapping[str, Any] | None:

@@ -39,7 +39,7 @@ class ApiView:
     name: str | None
     definition: Mapping[str, Any]
     extras: Mapping[str, Any]
-    scopes: Sequence[tuple[str, str]] | None
+    scopes: Sequence[tuple[str, str | None]] | None
     signing_secret: str | None = field(repr=False)
     client_id: str | None
 
@@ -65,7 +65,7 @@ def create(
     *,
     identifier: str,
     name: str | None,
-    scopes: Sequence[tuple[str, str]] | None,
+    scopes: Sequence[tuple[str, str | None]] | None,
     members: Mapping[str, Any],
     signing_secret: str | None = None,
 ) -> str:
@@ -82,7 +82,11 @@ def create(
 
 
 def found(
-    unit: Unit, identifier: str, name: str | None, scopes: Sequence[tuple[str, str]] | None, members: Mapping[str, Any]
+    unit: Unit,
+    identifier: str,
+    name: str | None,
+    scopes: Sequence[tuple[str, str | None]] | None,
+    members: Mapping[str, Any],
 ) -> tuple[Object, dict[str, Object]]:
     """Make an API with that identifier, which is not checked, and say its permissions by scope."""
     api = unit.create(ObjectKind.API, owner=PLATFORM)
@@ -100,7 +104,7 @@ def update(
     api: str,
     members: Mapping[str, Any],
     name: str | None = None,
-    scopes: Sequence[tuple[str, str]] | None = None,
+    scopes: Sequence[tuple[str, str | None]] | None = None,
     signing_secret: str | None = None,
 ) -> str:
     """Change what is given and leave the rest. `scopes` replaces the list: what is no longer in it is taken from all.
@@ -202,7 +206,7 @@ def describe(view: View, apis: Iterable[Object]) -> list[ApiView]:
                 extras,
                 None
                 if order is None
-                else [(scope, said[permissions[scope].key].get("description", "")) for scope in order],
+                else [(scope, said[permissions[scope].key].get("description")) for scope in order],
                 None if sealed is None else view.issuer.vault.open(sealed, api, SIGNING_SECRET),
                 extras.get("client_id"),
             )
@@ -211,7 +215,7 @@ def describe(view: View, apis: Iterable[Object]) -> list[ApiView]:
 
 
 def _set_scopes(
-    unit: Unit, api: Object, identifier: str, scopes: Sequence[tuple[str, str]], *, known: Mapping[str, Object]
+    unit: Unit, api: Object, identifier: str, scopes: Sequence[tuple[str, str | None]], *, known: Mapping[str, Object]
 ) -> dict[str, Object]:
     """Make these the scopes of an API, and return the permissions by scope."""
     order = [scope for scope, _ in scopes]
@@ -227,7 +231,7 @@ def _set_scopes(
             value = scope_value(limits.scope(scope), identifier)
             unit.open(Fact(FactKind.API_SCOPE, permission.key, api.key, value=value))
             unit.write_profile(permission, name=scope)
-        unit.write_profile(permission, description=description or None)
+        unit.write_profile(permission, description=description)
         permissions[scope] = permission
     for scope in known.keys() - set(order):
         _end_scope(unit, known[scope])

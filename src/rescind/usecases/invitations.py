@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from rescind.model.errors import Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
@@ -13,7 +14,8 @@ from rescind.store.contract import Page, Window
 from rescind.usecases import keys, limits, users
 from rescind.usecases.actor import LINK, verifier_of
 from rescind.usecases.keys import NewKey
-from rescind.usecases.unit import Unit, View
+from rescind.usecases.relations import attach
+from rescind.usecases.unit import Member, Unit, View
 from rescind.usecases.users import PASSWORD
 
 VALID_MICROSECONDS = 3 * 24 * 3600 * 1_000_000
@@ -104,7 +106,7 @@ def resend(unit: Unit, *, invitation: str, with_link: bool) -> NewLink:
     if unit.reader.intervals([found.key], FactKind.ACCEPTANCE, FactKind.DECLINE):
         raise Invalid("this invitation was answered already")
     waiting = unit.reader.intervals([found.key], FactKind.INVITATION)[0]
-    _renew(unit, found, api_enabled=_api_enabled(waiting.fact))
+    _renew(unit, found, api_enabled=_api_enabled(waiting.fact), named=_said(waiting.fact).get("roles", ()))
     had_expired = not waiting.fact.alive(unit.reader.instant)
     token = _new_token(unit, found) if with_link or had_expired else None
     return NewLink(found.id, token if with_link else None)
@@ -175,6 +177,7 @@ def accept(unit: Unit, *, name: str | None, password_verifier: str | None, prove
     waiting = unit.reader.intervals([invitation.key], FactKind.INVITATION)[0]
     api_enabled = _api_enabled(waiting.fact)
     member = users.join(unit, user, api_enabled=api_enabled)
+    _assign(unit, member, _said(waiting.fact).get("roles", ()))
     unit.open(Fact(FactKind.ACCEPTANCE, invitation.key, member.membership.key, unit.organization))
     key = keys.create(unit, member, name="first", personal=True) if api_enabled else None
     return Accepted(user.id, unit.reader.objects([unit.organization])[unit.organization].id, key)
@@ -210,7 +213,7 @@ def describe(view: View, invitations: Sequence[Object]) -> list[InvitationView]:
                 invitation,
                 here.id,
                 profiles[view.organization].get("name", ""),
-                invited_by.get("name", ""),
+                invited_by.get("name", "") or profiles[invitation.key].get("inviter", ""),
                 invited_by.get("email", ""),
                 email,
                 email if status is InvitationStatus.ACCEPTED else "",
@@ -237,12 +240,32 @@ def _email(view: View, invitation: Object) -> str:
 
 
 def _api_enabled(waiting: Fact) -> bool:
-    return bool(json.loads(waiting.value or "")["api_enabled"])
+    return bool(_said(waiting)["api_enabled"])
 
 
-def _renew(unit: Unit, invitation: Object, *, api_enabled: bool) -> None:
-    value = json.dumps({"api_enabled": api_enabled}, separators=(",", ":"))
-    expires_at = unit.reader.instant + VALID_MICROSECONDS
+def _said(waiting: Fact) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(waiting.value or "")
+    return said
+
+
+def _assign(unit: Unit, member: Member, named: Sequence[str]) -> None:
+    """Attach the roles that an invitation promised, as far as they are still there."""
+    for identifier in named:
+        role = unit.find(ObjectKind.ROLE, identifier)
+        if role is not None:
+            attach(unit, FactKind.ROLE_ATTACHMENT, member.membership, role)
+
+
+def _renew(
+    unit: Unit,
+    invitation: Object,
+    *,
+    api_enabled: bool,
+    named: Sequence[str] = (),
+    microseconds: int = VALID_MICROSECONDS,
+) -> None:
+    value = json.dumps({"api_enabled": api_enabled, **({"roles": list(named)} if named else {})}, separators=(",", ":"))
+    expires_at = unit.reader.instant + microseconds
     unit.open(Fact(FactKind.INVITATION, invitation.key, scope=unit.organization, value=value, expires_at=expires_at))
 
 

@@ -146,7 +146,7 @@ def _without_names(view: View) -> Iterator[tuple[Object, Mapping[str, str]]]:
 def _supply_tokens(unit: Unit, pair: KeyPair, client: FirstClient | None) -> None:
     """Supply a key to sign with, the API that manages this server, and a client for it."""
     signing_keys.add(unit, pair)
-    scopes = [(scope, "") for scope in MANAGEMENT_SCOPES]
+    scopes: list[tuple[str, str | None]] = [(scope, None) for scope in MANAGEMENT_SCOPES]
     api, permissions = apis.found(unit, SYSTEM_API, MANAGEMENT_NAME, scopes, {})
     if client is not None:
         _client(unit, client, api, permissions, None)

@@ -133,7 +133,7 @@ def attach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
         found = [unit.get(ObjectKind.ROLE, role) for role in roles]
     else:
         unit.user(user)
-        found = [_assignable(unit, role) for role in roles]
+        found = [assignable(unit, role) for role in roles]
         holder = unit.assignee(user)
     attached = [role.id for role in found if attach(unit, FactKind.ROLE_ATTACHMENT, holder, role)]
     if unit.is_administered and len(unit.attached_roles(holder)) + len(attached) > limits.DIRECT_ROLES_MAX:
@@ -264,7 +264,7 @@ def describe(view: View, roles: Sequence[Object]) -> list[RoleView]:
     ]
 
 
-def _assignable(view: View, role: str) -> Object:
+def assignable(view: View, role: str) -> Object:
     """The role with that public id, if it may be assigned here: it gives its rights by attachment, and is of this
     place or the platform's. Raises `NotFound`, and `Invalid` for one of another organization.
     """

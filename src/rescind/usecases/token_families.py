@@ -1,8 +1,9 @@
 """Token families: the refresh tokens that follow one another from one login. Each is used once; a family is ended."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rescind.model.facts import FactKind
 from rescind.model.objects import Object, ObjectKind
@@ -27,6 +28,7 @@ class FamilyView:
     client_id: str
     terms: FamilyTerms
     created_at: int
+    metadata: Mapping[str, Any] | None
 
 
 def terms_text(terms: FamilyTerms) -> str:
@@ -49,6 +51,33 @@ def of_user(view: View, *, user: str, client: str | None = None) -> list[FamilyV
 def get(view: View, family: str) -> FamilyView:
     """One living family."""
     return describe(view, [view.get(ObjectKind.TOKEN_FAMILY, family)])[0]
+
+
+def every(view: View, *, user: str | None = None) -> list[FamilyView]:
+    """All living families by age, or those of a user."""
+    if user is not None:
+        return of_user(view, user=user)
+    return describe(view, view.reader.living(ObjectKind.TOKEN_FAMILY))
+
+
+def annotate(unit: Unit, *, family: str, metadata: Mapping[str, Any] | None) -> None:
+    """Note what a client wants to remember of a family; nothing is made of it."""
+    text = None if metadata is None else json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+    unit.write_profile(unit.get(ObjectKind.TOKEN_FAMILY, family), metadata=text)
+
+
+def revoke_access(unit: Unit, *, user: str, preserve_refresh_tokens: bool) -> None:
+    """End all by which a user stays logged in, but her refresh tokens if they are to be preserved."""
+    unit.user(user)
+    if not preserve_refresh_tokens:
+        end_of_user(unit, user=user)
+
+
+def end_where(unit: Unit, *, is_meant: Callable[[FamilyView], bool]) -> None:
+    """End the families that are meant."""
+    for family in every(unit):
+        if is_meant(family):
+            unit.end(family.family)
 
 
 def end(unit: Unit, *, family: str) -> None:
@@ -100,6 +129,7 @@ def describe(view: View, families: Iterable[Object]) -> list[FamilyView]:
                 profiles[fact.thing]["public_id"],
                 family_terms(fact.value or ""),
                 family.created_at,
+                json.loads(profiles[family.key]["metadata"]) if "metadata" in profiles[family.key] else None,
             )
         )
     return described

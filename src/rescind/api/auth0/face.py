@@ -3,6 +3,10 @@
 from rescind.api.auth0 import (
     clients,
     connections,
+    cut_off,
+    groups,
+    invitations,
+    logs,
     organizations,
     resource_servers,
     roles,
@@ -15,13 +19,19 @@ from rescind.api.door import Door, Forms
 from rescind.api.exchange import Operation
 from rescind.usecases import accounts as account_cases
 from rescind.usecases import apis as api_cases
+from rescind.usecases import audit as audit_cases
 from rescind.usecases import client_grants as grant_cases
 from rescind.usecases import clients as client_cases
+from rescind.usecases import effective_access as effective_cases
+from rescind.usecases import group_roles as group_cases
+from rescind.usecases import groups as core_group_cases
 from rescind.usecases import memberships as membership_cases
 from rescind.usecases import organizations as organization_cases
 from rescind.usecases import permissions as permission_cases
 from rescind.usecases import roles as role_cases
 from rescind.usecases import signing_keys
+from rescind.usecases import tickets as ticket_cases
+from rescind.usecases import token_families as family_cases
 from rescind.usecases import tokens as token_cases
 from rescind.usecases.requirements import Requirement, needs_client, needs_nobody, needs_scope
 
@@ -110,7 +120,70 @@ _ORGANIZATIONS = (
     Operation(0, "GET", "/api/v2/organizations/{organization_id}/enabled_connections", account_cases.connections, _in_organization("read:organization_connections"), connections.list_enabled_connections, 200),
 )
 
-OPERATIONS = (*_USERS, *_ROLES, *_APIS, *_CLIENTS, *_ORGANIZATIONS)
+_GROUPS = (
+    Operation(0, "GET", "/api/v2/groups", group_cases.every, needs_scope("read:groups"), groups.list_groups, 200),
+    Operation(0, "GET", "/api/v2/groups/{group_id}", group_cases.get, needs_scope("read:groups"), groups.get_group, 200),
+    Operation(0, "DELETE", "/api/v2/groups/{group_id}", core_group_cases.delete, needs_scope("delete:groups"), groups.delete_group, 204),
+    Operation(0, "GET", "/api/v2/groups/{group_id}/members", group_cases.page_members, needs_scope("read:group_members"), groups.list_group_members, 200),
+    Operation(0, "GET", "/api/v2/groups/{group_id}/roles", group_cases.roles_of, needs_scope("read:group_roles"), groups.list_group_roles, 200),
+    Operation(0, "POST", "/api/v2/groups/{group_id}/roles", group_cases.attach_roles, needs_scope("create:group_roles"), groups.assign_group_roles, 204),
+    Operation(0, "DELETE", "/api/v2/groups/{group_id}/roles", group_cases.detach_roles, needs_scope("delete:group_roles"), groups.remove_group_roles, 204),
+    Operation(0, "GET", "/api/v2/users/{user_id}/groups", group_cases.of_user, needs_scope("read:groups"), groups.list_user_groups, 200),
+    Operation(0, "GET", "/api/v2/roles/{role_id}/groups", group_cases.of_role, needs_scope("read:group_roles"), groups.list_role_groups, 200),
+    Operation(0, "POST", "/api/v2/roles/{role_id}/groups", group_cases.attach_groups, needs_scope("create:group_roles"), groups.assign_role_groups, 204),
+    Operation(0, "DELETE", "/api/v2/roles/{role_id}/groups", group_cases.detach_groups, needs_scope("delete:group_roles"), groups.remove_role_groups, 204),
+
+    Operation(0, "GET", "/api/v2/organizations/{organization_id}/groups", group_cases.every, _in_organization("read:organization_groups"), groups.list_organization_groups, 200),
+    Operation(0, "GET", "/api/v2/organizations/{organization_id}/groups/{group_id}/roles", group_cases.roles_of, _in_organization("read:organization_group_roles"), groups.list_organization_group_roles, 200),
+    Operation(0, "POST", "/api/v2/organizations/{organization_id}/groups/{group_id}/roles", group_cases.attach_roles, _in_organization("create:organization_group_roles"), groups.assign_organization_group_roles, 204),
+    Operation(0, "DELETE", "/api/v2/organizations/{organization_id}/groups/{group_id}/roles", group_cases.detach_roles, _in_organization("delete:organization_group_roles"), groups.remove_organization_group_roles, 204),
+    Operation(0, "GET", "/api/v2/organizations/{organization_id}/roles/{role_id}/groups", group_cases.of_role, _in_organization(("read:roles", "read:organization_groups")), groups.list_organization_role_groups, 200),
+
+    Operation(0, "GET", "/api/v2/users/{user_id}/effective-roles", effective_cases.roles_of, needs_scope("read:user_effective_roles"), groups.list_effective_roles, 200),
+    Operation(0, "GET", "/api/v2/users/{user_id}/effective-roles/sources/groups", effective_cases.groups_with, needs_scope("read:user_role_source_groups"), groups.list_role_source_groups, 200),
+    Operation(0, "GET", "/api/v2/users/{user_id}/effective-permissions", effective_cases.permissions_of, needs_scope("read:user_effective_permissions"), groups.list_effective_permissions, 200),
+    Operation(0, "GET", "/api/v2/users/{user_id}/effective-permissions/sources/effective-roles", effective_cases.roles_with, needs_scope("read:user_permission_source_roles"), groups.list_permission_source_roles, 200),
+    Operation(0, "GET", "/api/v2/organizations/{organization_id}/members/{user_id}/effective-roles", effective_cases.roles_of, _in_organization("read:organization_member_effective_roles"), groups.list_member_effective_roles, 200),
+    Operation(0, "GET", "/api/v2/organizations/{organization_id}/members/{user_id}/effective-roles/sources/groups", effective_cases.groups_with, _in_organization("read:organization_member_role_source_groups"), groups.list_member_role_source_groups, 200),
+)
+
+_CUT_OFF = (
+    Operation(0, "GET", "/api/v2/user-blocks", account_cases.names_with, needs_scope("read:users"), cut_off.list_blocks, 200, body_names=True),
+    Operation(0, "DELETE", "/api/v2/user-blocks", account_cases.names_with, needs_scope("update:users"), cut_off.lift_blocks, 204, body_names=True),
+    Operation(0, "GET", "/api/v2/user-blocks/{user_id}", account_cases.names_of, needs_scope("read:users"), cut_off.list_user_blocks, 200),
+    Operation(0, "DELETE", "/api/v2/user-blocks/{user_id}", account_cases.names_of, needs_scope("update:users"), cut_off.lift_user_blocks, 204),
+
+    Operation(0, "GET", "/api/v2/users/{user_id}/refresh-tokens", family_cases.of_user, needs_scope("read:refresh_tokens"), cut_off.list_user_refresh_tokens, 200),
+    Operation(0, "DELETE", "/api/v2/users/{user_id}/refresh-tokens", family_cases.end_of_user, needs_scope("delete:refresh_tokens"), cut_off.end_user_refresh_tokens, 202),
+    Operation(0, "POST", "/api/v2/users/{user_id}/revoke-access", family_cases.revoke_access, needs_scope(("delete:sessions", "delete:refresh_tokens")), cut_off.revoke_access, 202),
+    Operation(0, "GET", "/api/v2/refresh-tokens", family_cases.of_user, needs_scope("read:refresh_tokens"), cut_off.list_refresh_tokens, 200, body_names=True),
+    Operation(0, "POST", "/api/v2/refresh-tokens/revoke", family_cases.end_several, needs_scope("delete:refresh_tokens"), cut_off.end_refresh_tokens, 202, body_names=True, also=(family_cases.end_of_user, family_cases.end_of_client)),
+    Operation(0, "GET", "/api/v2/refresh-tokens/{refresh_token_id}", family_cases.get, needs_scope("read:refresh_tokens"), cut_off.get_refresh_token, 200),
+    Operation(0, "PATCH", "/api/v2/refresh-tokens/{refresh_token_id}", family_cases.annotate, needs_scope("update:refresh_tokens"), cut_off.update_refresh_token, 200),
+    Operation(0, "DELETE", "/api/v2/refresh-tokens/{refresh_token_id}", family_cases.end, needs_scope("delete:refresh_tokens"), cut_off.end_refresh_token, 204),
+
+    Operation(0, "GET", "/api/v2/users/{user_id}/sessions", account_cases.get, needs_scope("read:sessions"), cut_off.list_sessions, 200),
+    Operation(0, "DELETE", "/api/v2/users/{user_id}/sessions", account_cases.get, needs_scope("delete:sessions"), cut_off.end_sessions, 202),
+    Operation(0, "GET", "/api/v2/sessions/{session_id}", account_cases.connections, needs_scope("read:sessions"), cut_off.see_session, 200),
+    Operation(0, "PATCH", "/api/v2/sessions/{session_id}", account_cases.connections, needs_scope("update:sessions"), cut_off.update_session, 200),
+    Operation(0, "DELETE", "/api/v2/sessions/{session_id}", account_cases.connections, needs_scope("delete:sessions"), cut_off.end_session, 202),
+    Operation(0, "POST", "/api/v2/sessions/{session_id}/revoke", account_cases.connections, needs_scope(("delete:sessions", "delete:refresh_tokens")), cut_off.end_session, 202),
+
+    Operation(0, "GET", "/api/v2/grants", family_cases.every, needs_scope("read:grants"), cut_off.list_grants, 200, body_names=True),
+    Operation(0, "DELETE", "/api/v2/grants", family_cases.end_of_user, needs_scope("delete:grants"), cut_off.delete_grants, 204, body_names=True),
+    Operation(0, "DELETE", "/api/v2/grants/{grant_id}", family_cases.end_where, needs_scope("delete:grants"), cut_off.delete_grant, 204),
+
+    Operation(0, "GET", "/api/v2/logs", audit_cases.newest, needs_scope("read:logs", "read:logs_users"), logs.list_logs, 200, also=(audit_cases.after,)),
+    Operation(0, "GET", "/api/v2/logs/{log_id}", audit_cases.get, needs_scope("read:logs", "read:logs_users"), logs.get_log, 200),
+    Operation(0, "GET", "/api/v2/users/{user_id}/logs", audit_cases.newest, needs_scope("read:logs", "read:logs_users"), logs.list_user_logs, 200),
+
+    Operation(0, "GET", "/api/v2/organizations/{organization_id}/invitations", ticket_cases.every, _in_organization("read:organization_invitations"), invitations.list_invitations, 200),
+    Operation(0, "POST", "/api/v2/organizations/{organization_id}/invitations", ticket_cases.invite, _in_organization("create:organization_invitations"), invitations.create_invitation, 201),
+    Operation(0, "GET", "/api/v2/organizations/{organization_id}/invitations/{invitation_id}", ticket_cases.get, _in_organization("read:organization_invitations"), invitations.get_invitation, 200),
+    Operation(0, "DELETE", "/api/v2/organizations/{organization_id}/invitations/{invitation_id}", ticket_cases.withdraw, _in_organization("delete:organization_invitations"), invitations.delete_invitation, 204),
+)
+
+OPERATIONS = (*_USERS, *_ROLES, *_APIS, *_CLIENTS, *_ORGANIZATIONS, *_GROUPS, *_CUT_OFF)
 
 OPEN_OPERATIONS = (
     Operation(0, "POST", "/oauth/token", token_cases.by_client_credentials, needs_client(), tokens.issue_token, 200, also=(token_cases.by_password, token_cases.by_password_for_long, token_cases.by_refresh_token, token_cases.end_reused)),

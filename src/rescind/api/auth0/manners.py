@@ -107,7 +107,7 @@ def said(status: int, message: str, code: str | None = None, **more: Any) -> Res
     body = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message, **more}
     if code:
         body["errorCode"] = code
-    return Response(json.dumps(body), status, media_type="application/json")
+    return Response(json.dumps(body), status, media_type="application/json; charset=utf-8")
 
 
 def _refusal(refusal: Refusal) -> Response:
@@ -124,7 +124,11 @@ def _said(refusal: Refusal) -> Response:
             return said(status, text) if text else said(status, _INVALID_TOKEN, attributes={"error": _INVALID_TOKEN})
         case Unauthenticated():
             is_missing = refusal.message == "missing credential"
-            return said(status, "Missing authentication") if is_missing else said(status, _INVALID_TOKEN, attributes={"error": _INVALID_TOKEN})
+            return (
+                said(status, "Missing authentication")
+                if is_missing
+                else said(status, _INVALID_TOKEN, attributes={"error": _INVALID_TOKEN})
+            )
         case MissingScope():
             text = f"Insufficient scope, expected any of: {','.join(refusal.scopes)}"
             return said(status, text, "insufficient_scope")
@@ -168,7 +172,9 @@ def _oauth_refusal(refusal: Refusal) -> Response:
 
 def _oauth(status: int, error: str, description: str) -> Response:
     body = json.dumps({"error": error, "error_description": description})
-    return Response(body, status, {"cache-control": "no-store", "pragma": "no-cache"}, media_type="application/json")
+    return Response(
+        body, status, {"cache-control": "no-store", "pragma": "no-cache"}, media_type="application/json; charset=utf-8"
+    )
 
 
 def _oauth_plain(status: int, text: str) -> Response:

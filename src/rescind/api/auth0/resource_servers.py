@@ -57,8 +57,8 @@ def delete_resource_server(exchange: Here, resource_server_id: str) -> Response:
     return exchange.reply()
 
 
-def _scopes(body: wire.ResourceServer) -> list[tuple[str, str]] | None:
-    return None if body.scopes is None else [(scope.value, scope.description or "") for scope in body.scopes]
+def _scopes(body: wire.ResourceServer) -> list[tuple[str, str | None]] | None:
+    return None if body.scopes is None else [(scope.value, scope.description) for scope in body.scopes]
 
 
 def _members(body: wire.ResourceServer) -> dict[str, object]:

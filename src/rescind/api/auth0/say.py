@@ -72,7 +72,7 @@ def api(issuer: Issuer, found: ApiView) -> dict[str, Any]:
     }
     if found.scopes is not None:
         said["scopes"] = [
-            {"value": scope, **({"description": description} if description else {})}
+            {"value": scope, **({} if description is None else {"description": description})}
             for scope, description in found.scopes
         ]
     if found.signing_secret is not None:

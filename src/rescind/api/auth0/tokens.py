@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
@@ -147,13 +148,16 @@ def _noted(
     known = exchange.before(tokens.trace, organization=body.organization or None)
     trace = Login(
         known.instant,
+        known.revision,
         succeeded,
         exchange.asking.address,
-        user,
-        known.client,
-        known.organization,
-        body.audience,
-        body.scope,
+        exchange.asking.request_id,
+        user=user,
+        client=known.client,
+        organization=known.organization,
+        audience=body.audience,
+        scope=body.scope,
+        details=json.dumps({"user_agent": exchange.user_agent}),
     )
     try:
         issued = issue()

@@ -153,11 +153,12 @@ def list_user_organizations(exchange: Here, user_id: str, part: Part) -> Respons
     return part.say(exchange, part.part(exchange, found), "organizations", organization)
 
 
-def role_ids(body: wire.Roles) -> list[str]:
+def role_ids(body: wire.Roles | wire.InvitationNew) -> list[str]:
     """The roles that a body names, each once."""
-    if not all(is_role_spelling(role) for role in body.roles):
+    roles = body.roles or ()
+    if not all(is_role_spelling(role) for role in roles):
         raise Said(400, "Invalid request payload input")
-    return list(dict.fromkeys(body.roles))
+    return list(dict.fromkeys(roles))
 
 
 def _given(body: wire.UserMembers) -> dict[str, Any]:

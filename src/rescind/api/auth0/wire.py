@@ -250,3 +250,11 @@ class TokenNamed(BaseModel):
     token: Annotated[str | None, Field(repr=False)] = None
     client_id: str | None = None
     client_secret: Annotated[str | None, Field(repr=False)] = None
+
+
+class RefreshTokenChange(Strict):
+    refresh_token_metadata: Metadata | None
+
+
+class SessionChange(Strict):
+    session_metadata: Metadata | None

@@ -24,6 +24,7 @@ def upgrade() -> None:
         "logins",
         sa.Column("key", KEY, primary_key=True),
         sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("revision", KEY, nullable=False),
         sa.Column("type", sa.String(16), nullable=False),
         sa.Column("user", KEY, sa.ForeignKey("objects.key")),
         sa.Column("client", KEY, sa.ForeignKey("objects.key")),
@@ -31,9 +32,12 @@ def upgrade() -> None:
         sa.Column("address", sa.String(64), nullable=False),
         sa.Column("audience", sa.Text),
         sa.Column("scope", sa.Text),
+        sa.Column("request", sa.Text, nullable=False),
+        sa.Column("details", sa.Text),
     )
     op.create_index("logins_at", "logins", ["at"])
     op.create_index("logins_user", "logins", ["user", "at"])
+    op.create_index("logins_request", "logins", ["request"])
     op.create_table(
         "failed_logins",
         sa.Column("key", KEY, primary_key=True),
