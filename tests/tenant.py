@@ -68,7 +68,7 @@ class Tenant:
 
     def get(self, path: str, **query: Any) -> Any:
         """The answer of a reading that must succeed."""
-        response = self.call("GET", path, params=query)
+        response = self.call("GET", path, params=query or None)
         assert response.status_code == 200, response.text
         return response.json()
 

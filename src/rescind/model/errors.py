@@ -2,6 +2,7 @@
 
     Refusal
     ├── Invalid            the request cannot mean anything: wrong shape, value, limit, combination
+    │   └── LimitReached   there would be more than there may be
     ├── Unauthenticated    no credential, or one that is unknown, ended or expired
     │   ├── UnknownAddress the credential may not be used from where it was
     │   └── BadToken       a signed token that is not good here; `fault` says why
@@ -30,6 +31,10 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
 
 class Invalid(Refusal):
     """The request cannot mean anything; nothing was written."""
+
+
+class LimitReached(Invalid):
+    """There would be more of something than there may be; nothing was written."""
 
 
 class Unauthenticated(Refusal):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +33,8 @@ CONNECTION = "Username-Password-Authentication"
 class AccountView:
     """An account as the platform sees it. Times are in microseconds since 1970; metadata is decoded JSON.
 
-    `blocked` is None until it was said once; what the person never had is absent from `profile`.
+    `blocked` is None until it was said once; what the person never had is absent from `profile`. `organizations` are
+    the public ids of hers, where they were asked for.
     """
 
     user: Object
@@ -43,6 +44,7 @@ class AccountView:
     app_metadata: Mapping[str, Any] | None
     blocked: bool | None
     updated_at: int
+    organizations: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,24 @@ def page(view: View, window: Window) -> Page[AccountView]:
     return Page(describe(view, found.items), found.total, found.before, found.after)
 
 
-def search(view: View, is_wanted: Callable[[AccountView], bool], exact: tuple[str, str] | None) -> list[AccountView]:
+def search(
+    view: View, is_wanted: Callable[[AccountView], bool], exact: tuple[str, str] | None, *, with_organizations: bool
+) -> list[AccountView]:
     """The accounts that are wanted, by age; `exact` is an `email` or `user_id` that all of them must have."""
     if exact is not None:
         field, value = exact
         one = view.reader.find_user(value) if field == "email" else view.lookup(ObjectKind.USER, value)
-        return [account for account in describe(view, [one] if one else []) if is_wanted(account)]
-    return [account for account in describe(view, view.reader.living(ObjectKind.USER)) if is_wanted(account)]
+        described = describe(view, [one] if one else [])
+    else:
+        described = describe(view, view.reader.living(ObjectKind.USER))
+    if with_organizations:
+        described = [replace(account, organizations=_organizations_of(view, account.user)) for account in described]
+    return [account for account in described if is_wanted(account)]
+
+
+def _organizations_of(view: View, user: Object) -> list[str]:
+    owners = [membership.owner for membership in view.memberships_of(user) if view.exists(membership.owner)]
+    return [profile["public_id"] for profile in view.reader.profiles(owners).values()]
 
 
 def names_of(view: View, user: str) -> Names:
@@ -107,6 +120,8 @@ def create(unit: Unit, *, members: Mapping[str, Any], password_verifier: str | N
     chosen = members.get("user_id")
     if chosen is not None:
         chosen = user_spelling(limits.name(chosen, "user_id").removeprefix(f"{USER_PROVIDER}|"))
+    if email:
+        members = {**members, "email": email.lower()}
     if (
         (email and unit.reader.find_user(limits.email(email)))
         or (username and unit.reader.find_named("username", username))
@@ -127,6 +142,7 @@ def update(unit: Unit, *, user: str, members: Mapping[str, Any], password_verifi
     _demand_scope_for(unit, found, members, with_password=password_verifier is not None)
     email, username = members.get("email"), members.get("username")
     if email is not None:
+        members = {**members, "email": email.lower()}
         holder = unit.reader.find_user(limits.email(email))
         if holder is not None and holder.key != found.key:
             raise Conflict(ObjectKind.USER.label, "the user exists already")
@@ -273,7 +289,8 @@ def public_members(account: AccountView) -> dict[str, Any]:
 
 def searched_members(account: AccountView) -> dict[str, Any]:
     """What a query may ask of an account."""
-    return {"email_verified": False, "blocked": False, **public_members(account)}
+    known = {"email_verified": False, "blocked": False, "organization_id": list(account.organizations)}
+    return {**known, **public_members(account)}
 
 
 def date_of(microseconds: int) -> str:

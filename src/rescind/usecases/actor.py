@@ -44,10 +44,11 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class ClientProof:
-    """What a client presents to be known: its public id and its secret."""
+    """What a client presents to be known: its public id with its secret, or an assertion that it signed itself."""
 
     id: str
     secret: str = field(default="", repr=False)
+    assertion: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +259,18 @@ def _named(reader: Reader, kind: ObjectKind, public_id: str) -> Object | None:
 
 def authenticate_client(reader: Reader, asking: Asking, issuer: Issuer) -> Actor:
     """The client that presents itself with its secret. Raises `Unauthenticated`, and never says why."""
-    proof = asking.client
-    client = _named(reader, ObjectKind.CLIENT, proof.id) if proof else None
-    sealed = reader.secret(client.key, CLIENT_SECRET) if client else None
-    if proof is None or client is None:
+    proof = asking.client or ClientProof("")
+    client_id = signing.asserted_by(proof.assertion) if proof.assertion else proof.id
+    client = _named(reader, ObjectKind.CLIENT, client_id) if proof.id in ("", client_id) else None
+    if client is None:
         raise Unauthenticated("unknown client")
-    if sealed is not None and not _is_secret(proof.secret, issuer.vault.open(sealed, client, CLIENT_SECRET)):
+    if proof.assertion:
+        is_proven = signing.is_assertion(reader, proof.assertion, issuer, client, client_id)
+    else:
+        sealed = reader.secret(client.key, CLIENT_SECRET)
+        # A client without a secret is one that can keep none: it is known by its name.
+        is_proven = sealed is None or _is_secret(proof.secret, issuer.vault.open(sealed, client, CLIENT_SECRET))
+    if not is_proven:
         raise Unauthenticated("unknown client")
     snapshot = snapshot_of(reader, Principal(client.key))
     return Actor(client, client, snapshot, asking.address, is_personal=False, founded=frozenset(), scopes=frozenset())

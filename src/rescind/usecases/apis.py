@@ -158,7 +158,7 @@ def identified(view: View, identifier: str) -> Object:
     """The living API with that identifier as clients know it. Raises `NotFound`."""
     api = view.reader.find_named("identifier", view.issuer.stored(identifier))
     if api is None:
-        raise NotFound(ObjectKind.API.label, identifier)
+        raise NotFound(ObjectKind.API.label)
     return api
 
 
@@ -208,10 +208,16 @@ def describe(view: View, apis: Iterable[Object]) -> list[ApiView]:
                 if order is None
                 else [(scope, said[permissions[scope].key].get("description")) for scope in order],
                 None if sealed is None else view.issuer.vault.open(sealed, api, SIGNING_SECRET),
-                extras.get("client_id"),
+                _client_of(view, profile.get("client")),
             )
         )
     return described
+
+
+def _client_of(view: View, public_id: str | None) -> str | None:
+    """The client that is linked to an API, if it still is."""
+    found_here = view.reader.find_named("public_id", public_id) if public_id else None
+    return public_id if found_here else None
 
 
 def _set_scopes(

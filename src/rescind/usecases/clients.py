@@ -10,7 +10,7 @@ from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.errors import Conflict, Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.usecases import limits
+from rescind.usecases import limits, signing_keys
 from rescind.usecases.actor import CLIENT_SECRET
 from rescind.usecases.unit import Unit, View
 
@@ -33,7 +33,10 @@ READ_KEYS = "read:client_keys"
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
-    """A client as people see it. `secret` is None for who may not see it, and for a client without one."""
+    """A client as people see it. `secret` is None for who may not see it, and for a client without one.
+
+    `certificate` is that of the key with which its tokens are signed, as PEM.
+    """
 
     client: Object
     public_id: str
@@ -41,6 +44,7 @@ class ClientView:
     definition: Mapping[str, Any]
     extras: Mapping[str, Any]
     secret: str | None = field(repr=False)
+    certificate: str
 
     @property
     def grant_types(self) -> list[str]:
@@ -75,6 +79,11 @@ def with_secret(view: View, client: str) -> ClientView:
 def create(unit: Unit, *, name: str, members: Mapping[str, Any]) -> str:
     """Make a client with a new secret and return its public id; members that decide nothing are kept as they are."""
     client = found(unit, FirstClient(name), members)
+    if members.get("app_type") == "resource_server" and "resource_server_identifier" in members:
+        api = unit.reader.find_named("identifier", unit.issuer.stored(str(members["resource_server_identifier"])))
+        if api is None:
+            raise NotFound(ObjectKind.API.label)
+        unit.write_profile(api, client=unit.spelling(client))
     return unit.spelling(client)
 
 
@@ -135,6 +144,7 @@ def describe(view: View, clients: Iterable[Object]) -> list[ClientView]:
     """Clients as people see them, in their order. Secrets are for clients and the operator alone."""
     clients = list(clients)
     profiles = view.reader.profiles([client.key for client in clients])
+    certificate = signing_keys.certificate(view)
     return [
         ClientView(
             client,
@@ -143,6 +153,7 @@ def describe(view: View, clients: Iterable[Object]) -> list[ClientView]:
             definition_of(view, client),
             json.loads(profiles[client.key].get("extras", "{}")),
             _secret(view, client),
+            certificate,
         )
         for client in clients
     ]

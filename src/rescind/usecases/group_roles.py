@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rescind.model.errors import Conflict, Invalid
+from rescind.model.errors import Conflict, LimitReached
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
@@ -145,4 +145,4 @@ def _attach(unit: Unit, group: Object, found: Sequence[Object]) -> None:
     known = len(unit.attached_roles(group))
     attached = [attach(unit, FactKind.ROLE_ATTACHMENT, group, role) for role in found]
     if known + sum(attached) > ROLES_MAX:
-        raise (Conflict(group.kind.label, _TOO_MANY) if unit.organization else Invalid(_TOO_MANY))
+        raise (Conflict(group.kind.label, _TOO_MANY) if unit.organization else LimitReached(_TOO_MANY))

@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,17 @@ def every(view: View, window: Window) -> Page[OrganizationView]:
     """All organizations, by age."""
     page = view.reader.page_objects(ObjectKind.ORGANIZATION, (PLATFORM,), window)
     return Page(describe(view, page.items), page.total, page.before, page.after)
+
+
+def ordered(view: View, by: str, *, falling: bool) -> list[OrganizationView]:
+    """All organizations by `name` (the slug), `display_name` or `created_at`."""
+    found = describe(view, view.reader.living(ObjectKind.ORGANIZATION))
+    keys: Mapping[str, Callable[[OrganizationView], Any]] = {
+        "name": lambda one: one.slug,
+        "display_name": lambda one: one.name,
+        "created_at": lambda one: one.organization.key,
+    }
+    return sorted(found, key=keys[by], reverse=falling)
 
 
 def of_user(view: View, *, user: str) -> list[OrganizationView]:

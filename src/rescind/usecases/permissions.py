@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rescind.decision.decide import decide
 from rescind.decision.snapshot import Snapshot
 from rescind.model.apis import RESOURCE_TYPE, scope_of
-from rescind.model.errors import Invalid, NotFound
+from rescind.model.errors import LimitReached, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import apis, limits
@@ -127,10 +127,22 @@ def _held(view: View, holder: Object) -> list[Interval]:
 
 def _grant(unit: Unit, holder: Object, scope: int, permissions: Sequence[Pair]) -> None:
     before = len(_held(unit, holder))
-    found = {apis.permission(unit, *pair).key for pair in permissions}
+    found = {_permission(unit, holder, *pair).key for pair in permissions}
     opened = [unit.open(Fact(FactKind.PERMISSION_GRANT, holder.key, key, scope)) for key in sorted(found)]
     if before + sum(opened) > limits.PERMISSIONS_MAX:
-        raise Invalid(f"No more permissions can be assigned to this {holder.kind.label}.")
+        raise LimitReached(f"No more permissions can be assigned to this {holder.kind.label}.")
+
+
+def _permission(view: View, holder: Object, identifier: str, scope: str) -> Object:
+    """The permission to a scope; where there is no such API, a role's is told so and a user's that it is no scope."""
+    try:
+        return apis.permission(view, identifier, scope)
+    except NotFound as missing:
+        if missing.what != ObjectKind.API.label:
+            raise
+        if holder.kind is ObjectKind.ROLE:
+            raise NotFound(missing.what, identifier) from None
+        raise NotFound(ObjectKind.PERMISSION.label, f"{identifier} - {scope}") from None
 
 
 def _revoke(unit: Unit, holder: Object, scope: int, permissions: Sequence[Pair]) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rescind.model.errors import Conflict, Invalid, NotFound
+from rescind.model.errors import Conflict, Invalid, LimitReached, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import PAGE_SIZE_MAX, Page, Window
@@ -48,10 +48,14 @@ def get(view: View, role: str) -> RoleView:
     return describe(view, [view.get(ObjectKind.ROLE, role)])[0]
 
 
-def every(view: View, *, owner: str | None = None) -> list[RoleView]:
-    """All assignable roles of the platform, or of the organization with that public id, by age."""
-    of = PLATFORM if owner is None else view.get(ObjectKind.ORGANIZATION, owner).key
-    return [role for role in describe(view, _owned(view, of)) if role.role_type == "assignable"]
+def every(view: View, *, owner: str | None = None, of_organizations: bool = False) -> list[RoleView]:
+    """All assignable roles of the platform, of the organization with that public id, or of all of them, by age."""
+    if owner is None and of_organizations:
+        living = view.reader.living(ObjectKind.ROLE)
+        found = [role for role in living if role.owner != PLATFORM and view.exists(role.owner)]
+    else:
+        found = _owned(view, PLATFORM if owner is None else view.get(ObjectKind.ORGANIZATION, owner).key)
+    return [role for role in describe(view, found) if role.role_type == "assignable"]
 
 
 def of_user(view: View, *, user: str) -> list[RoleView]:
@@ -138,7 +142,7 @@ def attach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
     attached = [role.id for role in found if attach(unit, FactKind.ROLE_ATTACHMENT, holder, role)]
     if unit.is_administered and len(unit.attached_roles(holder)) + len(attached) > limits.DIRECT_ROLES_MAX:
         if unit.organization == PLATFORM:
-            raise Invalid("No more roles can be assigned to this user.")
+            raise LimitReached("No more roles can be assigned to this user.")
         raise Conflict(holder.kind.label, "No more roles can be assigned to this organization member.")
     return attached
 

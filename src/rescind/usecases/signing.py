@@ -18,6 +18,9 @@ from rescind.usecases.issuer import Issuer
 PRIVATE_KEY = "private_key"
 SIGNING_SECRET = "signing_secret"  # noqa: S105 - the kind of a credential
 RSA_ALGORITHMS = ("RS256", "RS512", "PS256")
+ASSERTION_ALGORITHMS = ("RS256", "RS384", "PS256")
+ASSERTION_SECONDS_MAX = 3600
+"""No client signs an assertion for longer than that."""
 
 
 def sign(
@@ -68,6 +71,41 @@ def verified(reader: Reader, token: str, issuer: Issuer, audience: str | None = 
     return dict(claims)
 
 
+def asserted_by(assertion: str) -> str:
+    """The client that an assertion (RFC 7523) says it is of; empty where it says nothing that can be read."""
+    try:
+        said = json.loads(jws.extract_compact(assertion.encode("ascii")).payload)
+        return str(said["sub"])
+    except (JoseError, ValueError, TypeError, KeyError, UnicodeError):
+        return ""
+
+
+def is_assertion(reader: Reader, assertion: str, issuer: Issuer, client: Object, client_id: str) -> bool:
+    """Whether a client signed an assertion with one of the keys that it registered, for this server and for now."""
+    extras = json.loads(reader.profiles([client.key])[client.key].get("extras", "{}"))
+    now = reader.instant / 1_000_000
+    for pem in _registered(extras):
+        try:
+            claims = jwt.decode(assertion, _assertion_key(pem), algorithms=list(ASSERTION_ALGORITHMS)).claims
+        except (JoseError, ValueError, TypeError, UnicodeError):
+            continue
+        said = claims.get("aud")
+        audiences = {str(one) for one in (said if isinstance(said, list) else [said])}
+        is_for_us = not audiences.isdisjoint({issuer.url, f"{issuer.url}oauth/token"})
+        lives = isinstance(claims.get("exp"), int | float) and now < claims["exp"] <= now + ASSERTION_SECONDS_MAX
+        if is_for_us and lives and claims.get("iss") == claims.get("sub") == client_id:
+            return True
+    return False
+
+
+def _registered(extras: Mapping[str, Any]) -> list[str]:
+    """The public keys that a client may sign assertions with, as PEM."""
+    methods = extras.get("client_authentication_methods")
+    found = methods.get("private_key_jwt") if isinstance(methods, dict) else None
+    credentials = found.get("credentials") if isinstance(found, dict) else None
+    return [one["pem"] for one in credentials or () if isinstance(one, dict) and isinstance(one.get("pem"), str)]
+
+
 def secret_of(reader: Reader, issuer: Issuer, api: Object) -> OctKey:
     """The secret that tokens for an API with HS256 are signed with."""
     sealed = reader.secret(api.key, SIGNING_SECRET)
@@ -111,6 +149,11 @@ def _proving_key(
     if found is None or found.kind is not ObjectKind.SIGNING_KEY:
         raise KeyError("kid")
     return _public_key(reader.intervals([found.key], FactKind.SIGNING_KEY)[0].fact.value or "")
+
+
+@lru_cache(maxsize=64)
+def _assertion_key(pem: str) -> RSAKey:
+    return RSAKey.import_key(pem)
 
 
 @lru_cache(maxsize=8)

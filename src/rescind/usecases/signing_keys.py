@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -90,6 +91,13 @@ def published(view: View) -> list[dict[str, Any]]:
         for key in keys
         for fact in view.facts(key.key, FactKind.SIGNING_KEY)
     ]
+
+
+def certificate(view: View) -> str:
+    """The certificate of the key that signs, as PEM."""
+    encoded = published(view)[0]["x5c"][0]
+    lines = "\n".join(textwrap.wrap(encoded, 64))
+    return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
 
 
 def check_seals(view: View) -> None:

@@ -9,6 +9,9 @@ from rescind.model.facts import FactKind
 from rescind.model.objects import Object, ObjectKind
 from rescind.usecases.unit import Unit, View
 
+REFRESH = "refresh_token"
+"""The kind of the credential that the refresh tokens of a family have in common."""
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyTerms:
@@ -110,9 +113,11 @@ def end_of_client(unit: Unit, *, client: str, audience: str | None = None) -> No
 
 
 def describe(view: View, families: Iterable[Object]) -> list[FamilyView]:
-    """Living families as people see them, in their order."""
+    """Living families with refresh tokens as people see them, in their order."""
     described = []
     for family in families:
+        if view.reader.secret(family.key, REFRESH) is None:
+            continue
         fact = view.facts(family.key, FactKind.TOKEN_FAMILY)[0]
         holder = view.facts(family.key, FactKind.EXISTENCE)[0].thing
         held_by = view.reader.objects([holder])[holder]

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uuid_utils import uuid7
@@ -15,7 +15,7 @@ from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import accounts, apis, client_grants, clients, permissions, signing
 from rescind.usecases.actor import OF_CLIENT, parties_of, principal_of, snapshot_of, verifier_of
-from rescind.usecases.token_families import FamilyTerms, family_terms, terms_text
+from rescind.usecases.token_families import REFRESH, FamilyTerms, family_terms, terms_text
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import PASSWORD
 
@@ -24,8 +24,8 @@ PASSWORD_GRANT = "password"  # noqa: S105 - a grant type
 PASSWORD_REALM = "http://auth0.com/oauth/grant-type/password-realm"  # noqa: S105 - a grant type
 REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a grant type
 OIDC_SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access")
-REFRESH = "refresh_token"
 FIRST_TURN = "first_turn"
+OPAQUE = "opaque_token"
 USERINFO_SECONDS = 86_400
 ID_TOKEN_SECONDS = 36_000
 _NOT_A_MEMBER = ("access_denied", "user is not part of the organization")
@@ -73,9 +73,9 @@ class Wanted:
     organization: str | None = None
 
     @property
-    def wants_refresh(self) -> bool:
-        """Whether a token is asked for that outlives this login: making one is a change."""
-        return "offline_access" in self.scope.split()
+    def is_kept(self) -> bool:
+        """Whether a token is asked for that is kept here: one that outlives the login, or one for no API."""
+        return self.audience is None or "offline_access" in self.scope.split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +184,24 @@ def by_password(view: View, *, user: int | None, proven: str | None, wanted: Wan
 
 
 def by_password_for_long(unit: Unit, *, user: int | None, proven: str | None, wanted: Wanted) -> Issued:
-    """The same with a refresh token, where the API and the client allow one."""
+    """The same with a refresh token, where the API and the client allow one, or with an access token for no API.
+
+    Such a token says nothing by itself, and is good for looking at who has it.
+    """
     issued = by_password(unit, user=user, proven=proven, wanted=wanted)
-    if "offline_access" not in issued.scope.split():
-        return issued
     assert user is not None
     here = unit.lookup(ObjectKind.ORGANIZATION, wanted.organization) if wanted.organization else None
     terms = FamilyTerms(wanted.audience, tuple(dict.fromkeys(wanted.scope.split())))
-    refresh = _new_family(unit, unit.reader.objects([user])[user], here.key if here else PLATFORM, terms)
-    return Issued(issued.access_token, issued.expires_in, issued.scope, issued.id_token, refresh)
+    holder, organization = unit.reader.objects([user])[user], here.key if here else PLATFORM
+    if wanted.audience is None:
+        until = unit.reader.instant + issued.expires_in * 1_000_000
+        family = _open_family(unit, holder, organization, FamilyTerms(None, tuple(issued.scope.split())), until)
+        token = secrets.token_hex(16)
+        unit.write_credential(family, OPAQUE, verifier_of(token))
+        return replace(issued, access_token=token)
+    if "offline_access" not in issued.scope.split():
+        return issued
+    return replace(issued, refresh_token=_new_family(unit, holder, organization, terms))
 
 
 def by_refresh_token(view: View, *, token: str, scope: str | None) -> Renewed:
@@ -240,8 +249,13 @@ def introspect(view: View, *, token: str) -> dict[str, Any]:
     """What a token is good for now (RFC 7662): nothing, if who has it could not get it any more."""
     inactive = {"active": False}
     family, turn = _family(view, token)
+    opaque = view.reader.find_credential(OPAQUE, verifier_of(token))
     if family is not None:
-        return _introspected_family(view, family, turn)
+        return _introspected_family(view, family, turn, "refresh_token")
+    if opaque is not None:
+        if not view.exists(opaque):
+            return inactive
+        return _introspected_family(view, view.reader.objects([opaque])[opaque], token, "Bearer")
     try:
         claims = signing.verified(view.reader, token, view.issuer)
     except BadToken:
@@ -279,6 +293,9 @@ def introspect(view: View, *, token: str) -> dict[str, Any]:
 
 def userinfo(view: View, *, token: str) -> tuple[accounts.AccountView, list[str]]:
     """The user whose access token with the scope `openid` it is, and all scopes that it has."""
+    opaque = view.reader.find_credential(OPAQUE, verifier_of(token))
+    if opaque is not None:
+        return _userinfo_of_opaque(view, opaque)
     claims = signing.verified(view.reader, token, view.issuer, view.issuer.userinfo)
     _, user = parties_of(view.reader, claims)
     if user is None or user.kind is not ObjectKind.USER or "openid" not in str(claims.get("scope", "")).split():
@@ -291,7 +308,19 @@ def userinfo(view: View, *, token: str) -> tuple[accounts.AccountView, list[str]
     return accounts.describe(view, [user])[0], str(claims["scope"]).split()
 
 
-def _introspected_family(view: View, family: Object, turn: str) -> dict[str, Any]:
+def _userinfo_of_opaque(view: View, key: int) -> tuple[accounts.AccountView, list[str]]:
+    family = view.reader.objects([key])[key]
+    terms = [fact for fact in view.facts(key, FactKind.TOKEN_FAMILY) if view.exists(key)]
+    user = _user_of(view, family) if terms else None
+    scopes = list(family_terms(terms[0].value or "").scopes) if terms else []
+    if user is None or "openid" not in scopes or not view.exists(terms[0].thing):
+        raise BadToken(Fault.UNUSABLE)
+    if _standing(_snapshot(view, user, terms[0].scope)) is not None:
+        raise Unauthenticated("invalid credential")
+    return accounts.describe(view, [user])[0], scopes
+
+
+def _introspected_family(view: View, family: Object, turn: str, token_type: str) -> dict[str, Any]:
     fact = view.facts(family.key, FactKind.TOKEN_FAMILY)[0]
     user = _user_of(view, family)
     if user is None or not turn or not view.exists(fact.thing):
@@ -305,7 +334,7 @@ def _introspected_family(view: View, family: Object, turn: str) -> dict[str, Any
         "sub": _spelled(view, user),
         "client_id": _spelled(view, client),
         "scope": " ".join(terms.scopes),
-        "token_type": "refresh_token",
+        "token_type": token_type,
     }
 
 
@@ -434,13 +463,26 @@ def person_claims(account: accounts.AccountView, scopes: Sequence[str]) -> dict[
 
 def _new_family(unit: Unit, user: Object, organization: int, terms: FamilyTerms) -> str:
     """Open a family for a user of the client's, on her membership where she logged in through an organization."""
-    membership = principal_of(unit.reader, user.key, organization).membership if organization else PLATFORM
-    family = unit.create(ObjectKind.TOKEN_FAMILY, owner=organization, thing=membership or user.key, scope=organization)
-    unit.open(Fact(FactKind.TOKEN_FAMILY, family.key, unit.actor.user.key, organization, value=terms_text(terms)))
+    family = _open_family(unit, user, organization, terms)
     secret, turn = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     unit.write_credential(family, REFRESH, verifier_of(secret))
     unit.write_credential(family, FIRST_TURN, verifier_of(turn))
     return f"{secret}.{turn}"
+
+
+def _open_family(
+    unit: Unit, user: Object, organization: int, terms: FamilyTerms, expires_at: int | None = None
+) -> Object:
+    membership = principal_of(unit.reader, user.key, organization).membership if organization else PLATFORM
+    family = unit.create(
+        ObjectKind.TOKEN_FAMILY,
+        owner=organization,
+        thing=membership or user.key,
+        scope=organization,
+        expires_at=expires_at,
+    )
+    unit.open(Fact(FactKind.TOKEN_FAMILY, family.key, unit.actor.user.key, organization, value=terms_text(terms)))
+    return family
 
 
 def _family(view: View, token: str) -> tuple[Object | None, str]:

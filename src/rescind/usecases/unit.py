@@ -87,6 +87,8 @@ class View:
         found = self.find(kind, identifier)
         if found is None or not self.exists(found.key):
             raise NotFound(kind.label)
+        if self.is_administered and found.owner != PLATFORM and not self.exists(found.owner):
+            raise NotFound(kind.label)
         return found
 
     def get_own(self, kind: ObjectKind, identifier: str) -> Object:

@@ -257,6 +257,8 @@ WORDS = [
     "Create a client",
     "Create an Organization",
     "Add members to an organization",
+    "Delete organization",
+    "Delete a User",
 ]
 
 
@@ -321,17 +323,3 @@ def test_no_secret_is_in_the_log(ann: Login) -> None:
     api = ann.tenant.api(signing_alg="HS256", signing_secret="a secret of an API, quite long")
     log = ann.tenant.call("GET", "/logs?per_page=100").text
     assert not {secret for secret in secrets | {rotated, api["signing_secret"]} if secret in log}
-
-
-# --- tickets --------------------------------------------------------------------------------------------------------
-
-
-def test_a_ticket_to_change_a_password_is_an_address(small_tenant: Tenant) -> None:
-    user = small_tenant.user(email=EMAIL)
-    (connection,) = small_tenant.get("/connections")
-    for body in ({"user_id": user}, {"email": EMAIL, "connection_id": connection["id"]}):
-        made = small_tenant.send("POST", "/tickets/password-change", body, status=201)
-        assert set(made) == {"ticket"}
-        assert made["ticket"].startswith("https://id.example.org/")
-    assert_refused(small_tenant.call("POST", "/tickets/password-change", {"user_id": answers.USER}), NO_USER)
-    assert small_tenant.call("POST", "/tickets/password-change", {}).status_code == 400

@@ -183,15 +183,7 @@ GET /organizations/{o}/invitations read:organization_invitations 404
 POST /organizations/{o}/invitations create:organization_invitations - invitation
 GET /organizations/{o}/invitations/{i} read:organization_invitations 404
 DELETE /organizations/{o}/invitations/{i} delete:organization_invitations 404
-POST /organizations/{o}/connections create:organization_connections 404 connection
-GET /organizations/{o}/connections/{con} read:organization_connections 404
-PATCH /organizations/{o}/connections/{con} update:organization_connections 404 button
-DELETE /organizations/{o}/connections/{con} delete:organization_connections -
 GET /organizations/{o}/enabled_connections read:organization_connections 404
-POST /organizations/{o}/enabled_connections create:organization_connections 404 connection
-GET /organizations/{o}/enabled_connections/{con} read:organization_connections 404
-PATCH /organizations/{o}/enabled_connections/{con} update:organization_connections 404 assign
-DELETE /organizations/{o}/enabled_connections/{con} delete:organization_connections -
 # P2: access cut off, and the audit
 GET /user-blocks/{u} read:users -
 GET /user-blocks?identifier=nobody@example.org read:users -
@@ -217,7 +209,6 @@ DELETE /grants/{consent} delete:grants -
 GET /logs read:logs|read:logs_users 200
 GET /logs/unknown read:logs|read:logs_users 404
 GET /users/{u}/logs read:logs|read:logs_users -
-POST /tickets/password-change create:user_tickets - user
 """
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -10,6 +11,7 @@ from rescind.api.auth0 import wire
 from rescind.api.auth0.here import Here
 from rescind.api.auth0.manners import Said
 from rescind.api.auth0.paging import Part
+from rescind.model.errors import NotFound
 from rescind.usecases import accounts, token_families
 from rescind.usecases.accounts import Names, date_of
 from rescind.usecases.token_families import FamilyView
@@ -122,7 +124,8 @@ def list_grants(exchange: Here, part: Part, user_id: str = "", client_id: str = 
 
 
 def delete_grants(exchange: Here, user_id: Annotated[str, Query(min_length=1)]) -> Response:
-    exchange.write(token_families.end_of_user, user=user_id)
+    with suppress(NotFound):
+        exchange.write(token_families.end_of_user, user=user_id)
     return exchange.reply()
 
 

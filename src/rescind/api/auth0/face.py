@@ -100,7 +100,7 @@ _CLIENTS = (
 )
 
 _ORGANIZATIONS = (
-    Operation(0, "GET", "/api/v2/organizations", organization_cases.every, needs_scope("read:organizations"), organizations.list_organizations, 200),
+    Operation(0, "GET", "/api/v2/organizations", organization_cases.every, needs_scope("read:organizations"), organizations.list_organizations, 200, also=(organization_cases.ordered,)),
     Operation(0, "POST", "/api/v2/organizations", organization_cases.establish, needs_scope("create:organizations"), organizations.create_organization, 201),
     Operation(0, "GET", "/api/v2/organizations/name/{name}", organization_cases.with_slug, needs_scope("read:organizations"), organizations.get_organization_by_name, 200),
     Operation(0, "GET", "/api/v2/organizations/{organization_id}", organization_cases.here, _in_organization("read:organizations"), organizations.get_organization, 200),

@@ -17,6 +17,7 @@ from rescind.model.errors import (
     Fault,
     Forbidden,
     Invalid,
+    LimitReached,
     MissingScope,
     NotFound,
     Refusal,
@@ -140,6 +141,8 @@ def _said(refusal: Refusal) -> Response:
             return said(status, text, code)
         case TooMany():
             return said(status, refusal.message, "too_many_requests")
+        case LimitReached():
+            return said(status, refusal.message)
         case Invalid():
             return said(status, refusal.message, "invalid_body")
         case Forbidden():
@@ -219,7 +222,11 @@ def _wrong_type(expected: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 def _context(template: str) -> Callable[[Mapping[str, Any]], str]:
-    return lambda error: template.format(**(error.get("ctx") or {}), length=len(error.get("input") or ""))
+    def said(error: Mapping[str, Any]) -> str:
+        value = error.get("input")
+        return template.format(**(error.get("ctx") or {}), length=len(value) if isinstance(value, str | list) else 0)
+
+    return said
 
 
 _DETAILS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {

@@ -13,7 +13,15 @@ from rescind.usecases import client_grants, memberships, organizations, roles
 _APART = ("name", "display_name")
 
 
-def list_organizations(exchange: Here, part: Part, sort: str = "") -> Response:  # noqa: ARG001 - there is one order
+def list_organizations(
+    exchange: Here,
+    part: Part,
+    sort: Annotated[str, Query(pattern="^((name|display_name|created_at):(1|-1))?$")] = "",
+) -> Response:
+    if sort:
+        field, _, direction = sort.partition(":")
+        found = exchange.read(organizations.ordered, field, falling=direction == "-1")
+        return part.say(exchange, part.part(exchange, found), "organizations", say.organization)
     page = exchange.read(organizations.every, part.window(exchange))
     return part.say(exchange, page, "organizations", say.organization)
 

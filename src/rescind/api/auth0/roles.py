@@ -20,10 +20,8 @@ def list_roles(
     type: Annotated[Literal["tenant", "organization"] | None, Query()] = None,  # noqa: A002 - the dialect's own word
     owner_id: str | None = None,
 ) -> Response:
-    if type == "organization" and owner_id is None:
-        raise Said(400, "Query validation error: 'Missing required property: owner_id'.", "invalid_query_string")
     owner = owner_id if type != "tenant" else None
-    found = exchange.read(roles.every, owner=owner)
+    found = exchange.read(roles.every, owner=owner, of_organizations=type == "organization")
     wanted = [role for role in found if name_filter.casefold() in role.name.casefold()]
     return part.say(exchange, part.part(exchange, wanted), "roles", say.role)
 

@@ -77,12 +77,16 @@ def api(issuer: Issuer, found: ApiView) -> dict[str, Any]:
         ]
     if found.signing_secret is not None:
         said["signing_secret"] = found.signing_secret
+    if found.client_id is not None:
+        said["client_id"] = found.client_id
     return said | ({"is_system": True} if found.is_system else {})
 
 
 def client(found: ClientView, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """A client."""
-    said = {**defaults, "name": found.name, "client_id": found.public_id, **found.definition, **found.extras}
+    keys = {"signing_keys": [{"cert": found.certificate}]}
+    known = {"name": found.name, "client_id": found.public_id}
+    said = {**defaults, **keys, **known, **found.definition, **found.extras}
     return said | ({"client_secret": found.secret} if found.secret is not None else {})
 
 

@@ -43,7 +43,7 @@ Here = Annotated[Exchange, Depends(_proven)]
 
 
 def issue_token(exchange: Here, body: wire.TokenAsked) -> Response:
-    _prove(exchange, body.client_id, body.client_secret)
+    _prove(exchange, body)
     match body.grant_type:
         case None | "":
             raise NoToken("invalid_request", "Missing required parameter: grant_type")
@@ -61,14 +61,14 @@ def issue_token(exchange: Here, body: wire.TokenAsked) -> Response:
 
 
 def introspect_token(exchange: Here, body: wire.TokenNamed) -> Response:
-    _prove(exchange, body.client_id, body.client_secret)
+    _prove(exchange, body)
     if not body.token:
         raise NoToken("invalid_request", "Missing required parameter: token")
     return exchange.say(exchange.read(tokens.introspect, token=body.token), **_NEVER_STORED)
 
 
 def revoke_token(exchange: Here, body: wire.TokenNamed) -> Response:
-    _prove(exchange, body.client_id, body.client_secret)
+    _prove(exchange, body)
     if not body.token:
         raise NoToken("invalid_request", "Missing required parameter: token")
     exchange.write(tokens.revoke, token=body.token)
@@ -80,12 +80,12 @@ def get_userinfo(exchange: AnyHere) -> Response:
     return exchange.say(tokens.person_claims(account, scopes))
 
 
-def _prove(exchange: Exchange, client_id: str | None, secret: str | None) -> None:
+def _prove(exchange: Exchange, body: wire.TokenAsked | wire.TokenNamed) -> None:
     """Take the proof from the body, unless the header has it; the two must not name different clients."""
     proof = exchange.asking.client
     if proof is None:
-        exchange.prove(ClientProof(client_id or "", secret or ""))
-    elif client_id not in (None, "", proof.id):
+        exchange.prove(ClientProof(body.client_id or "", body.client_secret or "", body.client_assertion or None))
+    elif body.client_id not in (None, "", proof.id):
         raise Unauthenticated("unknown client")
 
 
@@ -117,7 +117,7 @@ def _for_password(exchange: Exchange, body: wire.TokenAsked) -> Issued:
     failed = "fp" if found.user is not None else "fu"
 
     def issue() -> Issued:
-        if wanted.wants_refresh and proven is not None:
+        if wanted.is_kept and proven is not None:
             return exchange.write(tokens.by_password_for_long, user=found.user, proven=proven, wanted=wanted)
         return exchange.read(tokens.by_password, user=found.user, proven=proven, wanted=wanted)
 

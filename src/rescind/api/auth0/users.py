@@ -65,7 +65,12 @@ def list_users(
                 query is None or query.matches(accounts.searched_members(account))
             )
 
-        found = exchange.read(accounts.search, is_wanted, query.exact if query else None)
+        found = exchange.read(
+            accounts.search,
+            is_wanted,
+            query.exact if query else None,
+            with_organizations="organization_id" in q,
+        )
         if field:
             found.sort(key=lambda account: str(accounts.public_members(account).get(field, "")), reverse=falling)
         page = part.part(exchange, found)

@@ -33,7 +33,7 @@ def describe_server(exchange: Here) -> Response:
             "response_modes_supported": ["query", "fragment", "form_post"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["HS256", "RS256", "PS256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS384", "PS256"],
             "claims_supported": ["sub", "iss", "aud", "iat", "exp", "name", "nickname", "picture", "email"],
             "request_uri_parameter_supported": False,

@@ -233,6 +233,7 @@ class TokenAsked(BaseModel):
     grant_type: str | None = None
     client_id: str | None = None
     client_secret: Annotated[str | None, Field(repr=False)] = None
+    client_assertion: Annotated[str | None, Field(repr=False)] = None
     audience: str | None = None
     scope: str | None = None
     organization: str | None = None
@@ -250,6 +251,7 @@ class TokenNamed(BaseModel):
     token: Annotated[str | None, Field(repr=False)] = None
     client_id: str | None = None
     client_secret: Annotated[str | None, Field(repr=False)] = None
+    client_assertion: Annotated[str | None, Field(repr=False)] = None
 
 
 class RefreshTokenChange(Strict):
