@@ -121,7 +121,7 @@ def test_a_migrated_database_is_what_the_metadata_would_make(engine: Engine, mak
             "DROP INDEX intervals_place; CREATE UNIQUE INDEX intervals_place ON intervals (holder, kind, thing, scope) "
             "WHERE revision_to IS NOT NULL"
         ),
-        "DROP INDEX profiles_email_folded; CREATE INDEX profiles_email_folded ON profiles (value) WHERE field = 'email'",
+        "DROP INDEX profiles_slug; CREATE INDEX profiles_slug ON profiles (value) WHERE field = 'email'",
         "DROP INDEX intervals_of_holder; CREATE INDEX intervals_of_holder ON intervals (revision_to, holder)",
     ],
 )

@@ -37,6 +37,7 @@ from rescind.api.segments import Segment, parted
 from rescind.model.errors import Invalid, NotFound, Refusal
 from rescind.usecases.requirements import Acting
 
+NO_CONTENT = 204
 METHOD_NOT_ALLOWED = 405
 _FORM = "application/x-www-form-urlencoded"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
@@ -50,7 +51,8 @@ class Manners:
     """How one face says no. `refusal` maps a refusal to its status; `plain` says any status and text.
 
     `malformed` says what is wrong with a body or query, where the face has words of its own for that; with
-    `admits_first` nobody learns that who may not make the call. `headers` of a status stand on each answer that
+    `admits_first` nobody learns that who may not make the call. `statuses` are those that any call may have
+    besides the usual ones; `headers` of a status stand on each answer that
     has none of these.
     """
 
@@ -60,6 +62,7 @@ class Manners:
     media_type: str = "application/json"
     malformed: Callable[[Sequence[Any]], Refusal] | None = None
     admits_first: bool = False
+    statuses: tuple[int, ...] = ()
     headers: Callable[[int], Mapping[str, str]] = lambda _: {}
 
 
@@ -147,7 +150,8 @@ def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
 
 
 def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
-    statuses = [400, 401, 403, 503] + ([404] if "{" in operation.path or operation.body_names else [])
+    names_things = "{" in operation.path or operation.body_names
+    statuses = [400, 401, 403, 503, *manners.statuses, *([404] if names_things else [])]
     responses: dict[int | str, dict[str, Any]] = {
         status: {
             "content": {manners.media_type: {"schema": _ref(manners.errors)}},
@@ -158,6 +162,8 @@ def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
     responses[operation.status] = {"description": "Done"}
     if operation.answers is not None:
         responses[operation.status]["content"] = {operation.media_type: {"schema": _ref(operation.answers)}}
+    elif operation.status != NO_CONTENT:
+        responses[operation.status]["content"] = {operation.media_type: {"schema": {}}}
     app.add_api_route(
         # A segment is decoded once, after the path was parted: an id may hold a slash.
         operation.path.replace("}", ":segment}"),
@@ -191,8 +197,8 @@ def _document(app: FastAPI, door: Door) -> None:
                 for described in path.values():
                     described["responses"].pop("422", None)
             for row in door.operations:
-                if row.requires.acting is Acting.GUEST:
-                    # The link in the path is the credential.
+                if row.requires.acting in (Acting.GUEST, Acting.CLIENT, Acting.NOBODY):
+                    # The link in the path is the credential, or the body has one, or none is needed.
                     document["paths"][row.path][row.method.lower()]["security"] = []
             for leftover in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(leftover, None)

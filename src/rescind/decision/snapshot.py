@@ -39,7 +39,8 @@ Path = tuple[Fact, ...]
 class Principal:
     """Who asks, and in which scope, by keys. In an organization rights hang on the membership, outside on the user.
 
-    A client asks as the `user` of the platform. With a `session` it is the session that asks: a principal of its own, which has what its role has.
+    A client asks as the `user` of the platform. With a `session` it is the session that asks: a principal of its own,
+    which has what its role has.
     """
 
     user: int

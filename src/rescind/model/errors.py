@@ -92,7 +92,7 @@ class TooMany(Refusal):
 class NotFound(Refusal):
     """There is no such thing for this actor. Another organization's objects are not found.
 
-    `what` is the label of an object's kind, or `change`; `name` is what it was asked for by, where that is worth saying.
+    `what` is the label of an object's kind, or `change`; `name` is by what it was asked for, where that is worth it.
     """
 
     def __init__(self, what: str, name: str = "") -> None:

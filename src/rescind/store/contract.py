@@ -63,6 +63,27 @@ class Page(Generic[Item]):
     after: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One thing tried, or called: `type` is Auth0's code, `details` JSON, `revision` the newest change then.
+
+    Objects by key; `at` is in microseconds since 1970.
+    """
+
+    at: int
+    revision: int
+    type: str
+    address: str
+    request: str
+    user: int | None = None
+    client: int | None = None
+    organization: int | None = None
+    audience: str | None = None
+    scope: str | None = None
+    details: str | None = None
+    key: int = 0
+
+
 class Reader(Protocol):
     """What is so at one revision.
 

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from rescind.store import sql
+from rescind.store.contract import Login
 from rescind.store.database import Database
 
 ATTEMPTS_MAX = 10
@@ -14,27 +14,6 @@ WINDOW_MICROSECONDS = 10 * 60 * 1_000_000
 """So many failed logins of one user from one address within so long are the last."""
 KEPT_MICROSECONDS = 30 * 24 * 3600 * 1_000_000
 """For so long what was tried can be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """One thing tried, or called: `type` is Auth0's code, `details` JSON, `revision` the newest change then.
-
-    Objects by key; `at` is in microseconds since 1970.
-    """
-
-    at: int
-    revision: int
-    type: str
-    address: str
-    request: str
-    user: int | None = None
-    client: int | None = None
-    organization: int | None = None
-    audience: str | None = None
-    scope: str | None = None
-    details: str | None = None
-    key: int = 0
 
 
 class Logins:

@@ -131,13 +131,22 @@ class Actor:
         subject: dict[str, Any] = {"type": self.user.kind.label, "id": self.user.id}
         if self.is_session:
             subject = {"type": "session", "id": self.credential.id, "user": subject}
-        return request_of(self.snapshot, action, resource_type, resource_id, self.address, subject)
+        return request_of(self.snapshot, action, (resource_type, resource_id), address=self.address, subject=subject)
 
 
 def request_of(
-    snapshot: Snapshot, action: str, resource_type: str, resource_id: str, address: str, subject: Mapping[str, Any]
+    snapshot: Snapshot,
+    action: str,
+    resource: tuple[str, str],
+    *,
+    address: str,
+    subject: Mapping[str, Any],
 ) -> AccessRequest:
-    """A request as the server sees it at the snapshot's instant; `subject` is what conditions read of who asks."""
+    """A request as the server sees it at the snapshot's instant; `resource` is type and id.
+
+    `subject` is what conditions read of who asks.
+    """
+    resource_type, resource_id = resource
     moment = datetime.fromtimestamp(snapshot.instant / 1_000_000, UTC)
     attributes = {
         "subject": subject,

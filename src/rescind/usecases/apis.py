@@ -113,9 +113,9 @@ def update(
     """
     api_now = named(unit, api)
     known = describe(unit, [api_now])[0]
-    if known.is_system:
-        if name is not None or scopes is not None or not set(members) <= set(SYSTEM_CHANGEABLE):
-            raise Invalid("System resource servers cannot be patched.")
+    is_more = name is not None or scopes is not None or not set(members) <= set(SYSTEM_CHANGEABLE)
+    if known.is_system and is_more:
+        raise Invalid("System resource servers cannot be patched.")
     if name is not None:
         unit.write_profile(api_now, name=name)
     order: Sequence[str] | None = None if known.scopes is None else [scope for scope, _ in known.scopes]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from rescind.model.changes import Change
 from rescind.model.errors import NotFound
 from rescind.model.objects import ObjectKind
-from rescind.store.contract import Window
-from rescind.store.logins import Login
+from rescind.store.contract import Login, Window
 from rescind.usecases.unit import View
 
 ENTRIES_MAX = 1000

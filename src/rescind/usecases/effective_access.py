@@ -118,7 +118,7 @@ def _paths(view: View, snapshot: Snapshot, api: Object, scope: str) -> list[tupl
     identifier = view.reader.profiles([api.key])[api.key]["identifier"]
     user = view.reader.objects([snapshot.principal.user])[snapshot.principal.user]
     subject = {"type": user.kind.label, "id": user.id}
-    request = request_of(snapshot, scope, RESOURCE_TYPE, identifier, view.actor.address, subject)
+    request = request_of(snapshot, scope, (RESOURCE_TYPE, identifier), address=view.actor.address, subject=subject)
     decision = decide(request, snapshot)
     return [ground.path for ground in decision.because] if decision.allowed else []
 

@@ -102,19 +102,19 @@ def describe(view: View, sources: dict[int, list[Source]]) -> list[PermissionVie
 
 
 def effective(view: View, snapshot: Snapshot, api: Object, address: str) -> list[str]:
-    """The scopes of an API that the principal is allowed now, in the API's order: exactly those that `decide` allows."""
+    """The scopes of an API that the principal is allowed now, in the API's order: those that `decide` allows."""
     identifier = view.reader.profiles([api.key])[api.key]["identifier"]
     who = view.reader.objects([snapshot.principal.user])[snapshot.principal.user]
     subject = {"type": who.kind.label, "id": who.id}
     # Nothing else allows on an API: only these need to be asked for.
     candidates = {reach.policy for reach in snapshot.reaches if snapshot.is_of_api(reach.policy)}
     has_whole_api = any(snapshot.held(key, FactKind.GRANT_DEFINITION) for key in candidates)
-    allowed = [
-        scope
+    asked = {
+        scope: request_of(snapshot, scope, (RESOURCE_TYPE, identifier), address=address, subject=subject)
         for scope, permission in apis.scopes_of(view, api).items()
-        if (has_whole_api or permission.key in candidates)
-        and decide(request_of(snapshot, scope, RESOURCE_TYPE, identifier, address, subject), snapshot).allowed
-    ]
+        if has_whole_api or permission.key in candidates
+    }
+    allowed = [scope for scope, request in asked.items() if decide(request, snapshot).allowed]
     order = apis.definition_of(view, api)["scopes"] or []
     return sorted(allowed, key=order.index)
 

@@ -40,9 +40,9 @@ class Ownership:
 
 
 def initialise(unit: Unit, first: FirstRoot, pair: KeyPair, client: FirstClient | None = None) -> NewKey | None:
-    """Fill an empty database: managed policies, the first organization, its root and her API key, the key that tokens
-    are signed with, the API that manages this server, and the first client, which may do everything on it.
+    """Fill an empty database: managed policies, the first organization, its root and her API key.
 
+    And the key that tokens are signed with, the API that manages this server, and a client that may do all on it.
     A database that was ever initialised is left alone: what was revoked since is not made again. Then None.
     """
     if unit.reader.revision != 0:

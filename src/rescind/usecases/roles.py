@@ -23,8 +23,9 @@ ROLE_TYPES = ("assignable", "assumable")
 
 @dataclass(frozen=True, slots=True)
 class RoleView:
-    """A role as people see it. `max_session_duration` is in seconds; `owner_id` is the public id of its organization,
-    empty for the platform's.
+    """A role as people see it. `max_session_duration` is in seconds.
+
+    `owner_id` is the public id of its organization, empty for the platform's.
     """
 
     role: Object
@@ -269,8 +270,9 @@ def describe(view: View, roles: Sequence[Object]) -> list[RoleView]:
 
 
 def assignable(view: View, role: str) -> Object:
-    """The role with that public id, if it may be assigned here: it gives its rights by attachment, and is of this
-    place or the platform's. Raises `NotFound`, and `Invalid` for one of another organization.
+    """The role with that public id, if it may be assigned here: one that gives its rights by attachment.
+
+    Raises `NotFound`, and `Invalid` for one of another organization.
     """
     found = view.lookup(ObjectKind.ROLE, role)
     if found is None or describe(view, [found])[0].role_type != "assignable":

@@ -102,7 +102,7 @@ class Service:
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
             asks, organization = _admit(reader, call, self.issuer)
             self._used(asks, reader.instant)
-            unit = Unit(reader, asks, organization, next_key, now, self.issuer)
+            unit = Unit(reader, asks, organization, next_key=next_key, now=now, issuer=self.issuer)
             result = usecase(unit, *args, **kwargs)
             sessions.end_for_good(unit)
             if not self._faithful_grants and isinstance(asks, Actor):
@@ -127,7 +127,7 @@ class Service:
         """The operator's write, from the machine itself: no actor, no requirement, the same transaction and log."""
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            unit = Unit(reader, None, PLATFORM, next_key, now, self.issuer)
+            unit = Unit(reader, None, PLATFORM, next_key=next_key, now=now, issuer=self.issuer)
             result = usecase(unit, *args, **kwargs)
             sessions.end_for_good(unit)
             return unit, result, Origin(operation_of(usecase), request_id, unit.organization, f"command:{command}")

@@ -133,7 +133,9 @@ def by_client_credentials(view: View, *, audience: str | None, scope: str | None
     if _copies_permissions(definition):
         claims["permissions"] = scopes
     client_id = _spelled(view, client)
-    return _access_token(view, api, definition, client_id, f"{client_id}{OF_CLIENT}", scopes, claims)
+    return _access_token(
+        view, api, definition, client_id=client_id, subject=f"{client_id}{OF_CLIENT}", scopes=scopes, claims=claims
+    )
 
 
 def _organization_of_client(
@@ -180,7 +182,7 @@ def by_password(view: View, *, user: int | None, proven: str | None, wanted: Wan
             raise NoToken(*_NOT_A_MEMBER)
         organization = here.key
     terms = FamilyTerms(wanted.audience, tuple(dict.fromkeys(wanted.scope.split())))
-    return _for_user(view, client, holder, organization, terms, "password")
+    return _for_user(view, client, holder, organization=organization, terms=terms, gty="password")
 
 
 def by_password_for_long(unit: Unit, *, user: int | None, proven: str | None, wanted: Wanted) -> Issued:
@@ -221,9 +223,9 @@ def by_refresh_token(view: View, *, token: str, scope: str | None) -> Renewed:
     user = _user_of(view, family)
     if user is None:
         raise NoToken(*INVALID_REFRESH)
-    issued = _for_user(
-        view, client, user, fact.scope, FamilyTerms(terms.audience, asked), ["refresh_token", "password"]
-    )
+    asked_for = FamilyTerms(terms.audience, asked)
+    gty = ["refresh_token", "password"]
+    issued = _for_user(view, client, user, organization=fact.scope, terms=asked_for, gty=gty)
     secret, turn = token.split(".", maxsplit=1)[0], secrets.token_urlsafe(32)
     renewed = Issued(issued.access_token, issued.expires_in, issued.scope, issued.id_token, f"{secret}.{turn}")
     first = view.reader.secret(family.key, FIRST_TURN) or ""
@@ -248,14 +250,9 @@ def revoke(unit: Unit, *, token: str) -> None:
 def introspect(view: View, *, token: str) -> dict[str, Any]:
     """What a token is good for now (RFC 7662): nothing, if who has it could not get it any more."""
     inactive = {"active": False}
-    family, turn = _family(view, token)
-    opaque = view.reader.find_credential(OPAQUE, verifier_of(token))
-    if family is not None:
-        return _introspected_family(view, family, turn, "refresh_token")
-    if opaque is not None:
-        if not view.exists(opaque):
-            return inactive
-        return _introspected_family(view, view.reader.objects([opaque])[opaque], token, "Bearer")
+    kept = _introspected_kept(view, token)
+    if kept is not None:
+        return kept
     try:
         claims = signing.verified(view.reader, token, view.issuer)
     except BadToken:
@@ -320,6 +317,19 @@ def _userinfo_of_opaque(view: View, key: int) -> tuple[accounts.AccountView, lis
     return accounts.describe(view, [user])[0], scopes
 
 
+def _introspected_kept(view: View, token: str) -> dict[str, Any] | None:
+    """What a token that is kept here is good for; None for one that is not."""
+    family, turn = _family(view, token)
+    if family is not None:
+        return _introspected_family(view, family, turn, "refresh_token")
+    opaque = view.reader.find_credential(OPAQUE, verifier_of(token))
+    if opaque is None:
+        return None
+    if not view.exists(opaque):
+        return {"active": False}
+    return _introspected_family(view, view.reader.objects([opaque])[opaque], token, "Bearer")
+
+
 def _introspected_family(view: View, family: Object, turn: str, token_type: str) -> dict[str, Any]:
     fact = view.facts(family.key, FactKind.TOKEN_FAMILY)[0]
     user = _user_of(view, family)
@@ -342,7 +352,7 @@ def _introspected_family(view: View, family: Object, turn: str, token_type: str)
 
 
 def _for_user(
-    view: View, client: Object, user: Object, organization: int, terms: FamilyTerms, gty: str | list[str]
+    view: View, client: Object, user: Object, *, organization: int, terms: FamilyTerms, gty: str | list[str]
 ) -> Issued:
     """Tokens for a user in an organization, or in none, if she may log in there."""
     snapshot = _snapshot(view, user, organization)
@@ -376,7 +386,7 @@ def _for_user(
     if organization:
         claims["org_id"] = _spelled(view, view.reader.objects([organization])[organization])
     client_id, subject = _spelled(view, client), _spelled(view, user)
-    issued = _access_token(view, api, definition, client_id, subject, scopes, claims)
+    issued = _access_token(view, api, definition, client_id=client_id, subject=subject, scopes=scopes, claims=claims)
     if "openid" not in scopes:
         return issued
     id_token = _id_token(view, user, client_id, scopes, claims.get("org_id"))
@@ -401,6 +411,7 @@ def _access_token(
     view: View,
     api: Object | None,
     definition: Mapping[str, Any],
+    *,
     client_id: str,
     subject: str,
     scopes: Sequence[str],

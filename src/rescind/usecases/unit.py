@@ -189,6 +189,7 @@ class Unit(View):
         reader: Reader,
         asks: Actor | Guest | None,
         organization: int,
+        *,
         next_key: int,
         now: int,
         issuer: Issuer | None = None,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.auth0 import answers
-from api.auth0.answers import NO_USER, application, assert_refused, ids
+from api.auth0.answers import application, ids
 from api.auth0.logins import EMAIL, FAILURES_MAX, ROTATING, USER_GRANTS, Login, staged
 from tenant import CLIENT_ID, CLIENT_SECRET, PASSWORD, Tenant, quoted
 

@@ -40,7 +40,7 @@ def list_clients(
     app_type: Annotated[str, Query(description="Types, comma-separated.")] = "",
     q: Annotated[str, Query(description="What the name has in it.")] = "",
 ) -> Response:
-    listed = [_said(exchange, client) for client in exchange.read(clients.every)]
+    listed = [_said(client) for client in exchange.read(clients.every)]
     found = [
         {**client, "tenant": _tenant(exchange), "global": False}
         for client in listed
@@ -55,17 +55,17 @@ def list_clients(
 def create_client(exchange: Here, body: wire.ClientNew) -> Response:
     members = {name: value for name, value in body.members().items() if name != "name" and value is not None}
     made = exchange.write(clients.create, name=body.name, members=members)
-    return exchange.say(_said(exchange, exchange.look(clients.with_secret, made)))
+    return exchange.say(_said(exchange.look(clients.with_secret, made)))
 
 
 def get_client(exchange: Here, client_id: str, wanted: Wanted) -> Response:
-    return exchange.say(wanted.of(_said(exchange, exchange.read(clients.get, client_id))))
+    return exchange.say(wanted.of(_said(exchange.read(clients.get, client_id))))
 
 
 def update_client(exchange: Here, client_id: str, body: wire.ClientChange) -> Response:
     members = {name: value for name, value in body.members().items() if name != "name"}
     exchange.write(clients.update, client=client_id, name=body.name, members=members)
-    return exchange.say(_said(exchange, exchange.look(clients.get, client_id)))
+    return exchange.say(_said(exchange.look(clients.get, client_id)))
 
 
 def delete_client(exchange: Here, client_id: str) -> Response:
@@ -75,7 +75,7 @@ def delete_client(exchange: Here, client_id: str) -> Response:
 
 def rotate_client_secret(exchange: Here, client_id: str) -> Response:
     exchange.write(clients.rotate_secret, client=client_id)
-    return exchange.say(_said(exchange, exchange.look(clients.with_secret, client_id)))
+    return exchange.say(_said(exchange.look(clients.with_secret, client_id)))
 
 
 def list_client_grants(
@@ -137,7 +137,7 @@ def list_client_grant_organizations(exchange: Here, grant_id: str, part: Part) -
     return part.say(exchange, page, "organizations", say.organization, always_wrapped=True)
 
 
-def _said(exchange: Here, found: ClientView) -> dict[str, Any]:
+def _said(found: ClientView) -> dict[str, Any]:
     return say.client(found, DEFAULTS)
 
 

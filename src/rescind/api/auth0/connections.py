@@ -34,11 +34,11 @@ def get_connection(exchange: Here, connection_id: str) -> Response:
     return exchange.say(DATABASE)
 
 
-def list_organization_connections(exchange: Here, organization_id: str, part: Part) -> Response:  # noqa: ARG001 - where the call is made
+def list_organization_connections(exchange: Here, organization_id: str, part: Part) -> Response:
     exchange.read(accounts.connections)
     return part.say(exchange, part.part(exchange, []), "connections", dict)
 
 
-def list_enabled_connections(exchange: Here, organization_id: str, part: Part) -> Response:  # noqa: ARG001 - where the call is made
+def list_enabled_connections(exchange: Here, organization_id: str, part: Part) -> Response:
     exchange.read(accounts.connections)
     return part.say(exchange, part.part(exchange, []), "enabled_connections", dict)

@@ -98,16 +98,16 @@ def end_sessions(exchange: Here, user_id: str) -> Response:
     return exchange.say({})
 
 
-def see_session(exchange: Here, session_id: str) -> Response:  # noqa: ARG001 - none is made without a login page
+def see_session(exchange: Here, session_id: str) -> Response:
     exchange.read(accounts.connections)
     raise Said(404, _NO_SESSION, "inexistent_session")
 
 
-def update_session(exchange: Here, session_id: str, body: wire.SessionChange) -> Response:  # noqa: ARG001 - as above
+def update_session(exchange: Here, session_id: str, body: wire.SessionChange) -> Response:
     return see_session(exchange, session_id)
 
 
-def end_session(exchange: Here, session_id: str) -> Response:  # noqa: ARG001 - as above
+def end_session(exchange: Here, session_id: str) -> Response:
     exchange.read(accounts.connections)
     return exchange.say({})
 

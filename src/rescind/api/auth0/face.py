@@ -190,10 +190,10 @@ OPEN_OPERATIONS = (
     Operation(0, "POST", "/oauth/introspect", token_cases.introspect, needs_client(), tokens.introspect_token, 200),
     Operation(0, "POST", "/oauth/revoke", token_cases.revoke, needs_client(), tokens.revoke_token, 200),
     Operation(0, "GET", "/userinfo", token_cases.userinfo, needs_nobody(), tokens.get_userinfo, 200),
-    Operation(0, "POST", "/userinfo", token_cases.userinfo, needs_nobody(), tokens.get_userinfo, 200),
+    Operation(0, "POST", "/userinfo", token_cases.userinfo, needs_nobody(), tokens.post_userinfo, 200),
     Operation(0, "GET", "/.well-known/jwks.json", signing_keys.published, needs_nobody(), well_known.list_signing_keys, 200),
     Operation(0, "GET", "/.well-known/openid-configuration", signing_keys.published, needs_nobody(), well_known.describe_server, 200),
-    Operation(0, "GET", "/.well-known/oauth-authorization-server", signing_keys.published, needs_nobody(), well_known.describe_server, 200),
+    Operation(0, "GET", "/.well-known/oauth-authorization-server", signing_keys.published, needs_nobody(), well_known.describe_authorization_server, 200),
 )
 # fmt: on
 

@@ -89,12 +89,12 @@ def remove_role_groups(exchange: Here, role_id: str, body: wire.Groups) -> Respo
     return exchange.reply()
 
 
-def list_organization_groups(exchange: Here, organization_id: str, part: Part) -> Response:  # noqa: ARG001 - where the call is made
+def list_organization_groups(exchange: Here, organization_id: str, part: Part) -> Response:
     found = exchange.read(group_roles.every)
     return part.say(exchange, part.part(exchange, found), "groups", _group(exchange), always_wrapped=True)
 
 
-def list_organization_group_roles(exchange: Here, organization_id: str, group_id: str, part: Part) -> Response:  # noqa: ARG001 - as above
+def list_organization_group_roles(exchange: Here, organization_id: str, group_id: str, part: Part) -> Response:
     return list_group_roles(exchange, group_id, part)
 
 
@@ -116,7 +116,7 @@ def remove_organization_group_roles(
     return remove_group_roles(exchange, group_id, body)
 
 
-def list_organization_role_groups(exchange: Here, organization_id: str, role_id: str, part: Part) -> Response:  # noqa: ARG001 - as above
+def list_organization_role_groups(exchange: Here, organization_id: str, role_id: str, part: Part) -> Response:
     return list_role_groups(exchange, role_id, part)
 
 
@@ -151,7 +151,7 @@ def list_permission_source_roles(
     return part.say(exchange, part.part(exchange, found), "roles", _effective_role, always_wrapped=True)
 
 
-def list_member_effective_roles(exchange: Here, organization_id: str, user_id: str, part: Part) -> Response:  # noqa: ARG001 - as above
+def list_member_effective_roles(exchange: Here, organization_id: str, user_id: str, part: Part) -> Response:
     return list_effective_roles(exchange, user_id, part)
 
 

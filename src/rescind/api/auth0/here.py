@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from rescind.api.auth0.manners import Said
 from rescind.api.auth0.titles import title_of
 from rescind.api.exchange import Exchange, Operation
-from rescind.store.logins import Login
+from rescind.store.contract import Login
 from rescind.usecases.actor import Actor
 
 _SECRETS = ("password", "client_secret", "signing_secret", "token", "refresh_token")

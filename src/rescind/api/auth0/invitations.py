@@ -16,7 +16,7 @@ from rescind.usecases.tickets import TicketView
 SECONDS_DEFAULT = 604_800
 
 
-def list_invitations(exchange: Here, organization_id: str, part: Part, wanted: Wanted, sort: str = "") -> Response:  # noqa: ARG001 - where the call is made
+def list_invitations(exchange: Here, organization_id: str, part: Part, wanted: Wanted, sort: str = "") -> Response:
     found = exchange.read(tickets.every)
     if sort == "created_at:1":
         found = found[::-1]
@@ -27,7 +27,7 @@ def list_invitations(exchange: Here, organization_id: str, part: Part, wanted: W
     return exchange.say(items)
 
 
-def create_invitation(exchange: Here, organization_id: str, body: wire.InvitationNew) -> Response:  # noqa: ARG001 - as above
+def create_invitation(exchange: Here, organization_id: str, body: wire.InvitationNew) -> Response:
     if body.connection_id not in (None, connections.ID):
         raise Said(400, "The specified connection does not exist.", "invalid_body")
     kept = ("connection_id", "app_metadata", "user_metadata")
@@ -44,11 +44,11 @@ def create_invitation(exchange: Here, organization_id: str, body: wire.Invitatio
     return exchange.say(_said(exchange.look(tickets.get, made)))
 
 
-def get_invitation(exchange: Here, organization_id: str, invitation_id: str) -> Response:  # noqa: ARG001 - as above
+def get_invitation(exchange: Here, organization_id: str, invitation_id: str) -> Response:
     return exchange.say(_said(exchange.read(tickets.get, invitation_id)))
 
 
-def delete_invitation(exchange: Here, organization_id: str, invitation_id: str) -> Response:  # noqa: ARG001 - as above
+def delete_invitation(exchange: Here, organization_id: str, invitation_id: str) -> Response:
     exchange.write(tickets.withdraw, invitation=invitation_id)
     return exchange.reply()
 

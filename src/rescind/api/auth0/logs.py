@@ -86,7 +86,7 @@ def _reply(exchange: Here, part: Part, wanted: Wanted, entries: list[dict[str, A
     if sort not in ("", "date:1", "date:-1"):
         raise Said(400, "Query validation error: 'unknown order' on property sort.", "invalid_query_string")
     if sort == "date:1":
-        entries = entries[::-1]
+        entries.reverse()
     if part.is_checkpoint:
         return exchange.say([wanted.of(entry) for entry in entries[: part.take or 50]])
     return part.say(exchange, part.part(exchange, entries), "logs", wanted.of, with_length=True)

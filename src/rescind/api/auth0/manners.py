@@ -17,7 +17,6 @@ from rescind.model.errors import (
     Fault,
     Forbidden,
     Invalid,
-    LimitReached,
     MissingScope,
     NotFound,
     Refusal,
@@ -47,11 +46,17 @@ _CONFLICT = {
     # Auth0's own words.
     ObjectKind.CLIENT_GRANT.label: ("A resource server with the same identifier already exists.", None),
 }
+_CODES: Mapping[type[Refusal], str] = {
+    Invalid: "invalid_body",
+    Forbidden: "operation_not_supported",
+    MissingScope: "insufficient_scope",
+    TooMany: "too_many_requests",
+}
 _FAULTS = {
     Fault.SIGNATURE: "Invalid signature received for JSON Web Token validation",
     Fault.EXPIRED: "Expired token received for JSON Web Token validation",
 }
-_INVALID_TOKEN = "Invalid token"
+_UNUSABLE = "Invalid token"
 _OAUTH_STATUS = {"invalid_request": 400, "invalid_scope": 400, "unauthorized": 401, "too_many_attempts": 429}
 _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
 
@@ -112,43 +117,36 @@ def said(status: int, message: str, code: str | None = None, **more: Any) -> Res
 
 
 def _refusal(refusal: Refusal) -> Response:
-    return with_headers(_said(refusal), refusal)
-
-
-def _said(refusal: Refusal) -> Response:
     status = refusal.status if isinstance(refusal, Said) else status_of(refusal)
+    if isinstance(refusal, Unauthenticated):
+        return with_headers(_unauthenticated(status, refusal), refusal)
+    return with_headers(said(status, *_words(refusal)), refusal)
+
+
+def _unauthenticated(status: int, refusal: Unauthenticated) -> Response:
+    if isinstance(refusal, BadToken) and refusal.fault in _FAULTS:
+        return said(status, _FAULTS[refusal.fault])
+    if refusal.message == "missing credential":
+        return said(status, "Missing authentication")
+    return said(status, _UNUSABLE, attributes={"error": _UNUSABLE})
+
+
+def _words(refusal: Refusal) -> tuple[str, str | None]:
+    """What is said of a refusal, and its code."""
+    text, code = refusal.message, _CODES.get(type(refusal))
     match refusal:
         case Said():
-            return said(status, refusal.message, refusal.code)
-        case BadToken():
-            text = _FAULTS.get(refusal.fault)
-            return said(status, text) if text else said(status, _INVALID_TOKEN, attributes={"error": _INVALID_TOKEN})
-        case Unauthenticated():
-            is_missing = refusal.message == "missing credential"
-            return (
-                said(status, "Missing authentication")
-                if is_missing
-                else said(status, _INVALID_TOKEN, attributes={"error": _INVALID_TOKEN})
-            )
+            code = refusal.code
         case MissingScope():
             text = f"Insufficient scope, expected any of: {','.join(refusal.scopes)}"
-            return said(status, text, "insufficient_scope")
         case NotFound():
             text, code = _NOT_FOUND.get(refusal.what, ("Not found", None))
-            return said(status, f"{text}: '{refusal.name}'" if refusal.name else text, code)
+            text = f"{text}: '{refusal.name}'" if refusal.name else text
         case Conflict():
-            text, code = _CONFLICT.get(refusal.what, (refusal.message, None))
-            return said(status, text, code)
-        case TooMany():
-            return said(status, refusal.message, "too_many_requests")
-        case LimitReached():
-            return said(status, refusal.message)
-        case Invalid():
-            return said(status, refusal.message, "invalid_body")
-        case Forbidden():
-            return said(status, refusal.message, "operation_not_supported")
+            text, code = _CONFLICT.get(refusal.what, (text, None))
         case _:
-            return said(status, refusal.message)
+            pass
+    return text, code
 
 
 def _plain(status: int, text: str) -> Response:
@@ -258,5 +256,9 @@ def _detail(error: Mapping[str, Any]) -> str:
     return known(error) if known else str(error["msg"])
 
 
-MANNERS = Manners(_refusal, _plain, Failure, malformed=malformed, admits_first=True, headers=headers)
-OAUTH_MANNERS = Manners(_oauth_refusal, _oauth_plain, OAuthFailure, malformed=malformed, headers=headers)
+MANNERS = Manners(
+    _refusal, _plain, Failure, malformed=malformed, admits_first=True, headers=headers, statuses=(409, 429)
+)
+OAUTH_MANNERS = Manners(
+    _oauth_refusal, _oauth_plain, OAuthFailure, malformed=malformed, headers=headers, statuses=(429,)
+)

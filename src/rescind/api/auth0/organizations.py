@@ -34,7 +34,7 @@ def create_organization(exchange: Here, body: wire.OrganizationNew) -> Response:
     return exchange.say({**said, **({"enabled_connections": []} if body.enabled_connections else {})})
 
 
-def get_organization(exchange: Here, organization_id: str) -> Response:  # noqa: ARG001 - it is where the call is made
+def get_organization(exchange: Here, organization_id: str) -> Response:
     return exchange.say(say.organization(exchange.read(organizations.here)))
 
 
@@ -42,18 +42,18 @@ def get_organization_by_name(exchange: Here, name: str) -> Response:
     return exchange.say(say.organization(exchange.read(organizations.with_slug, name)))
 
 
-def update_organization(exchange: Here, organization_id: str, body: wire.OrganizationChange) -> Response:  # noqa: ARG001 - as above
+def update_organization(exchange: Here, organization_id: str, body: wire.OrganizationChange) -> Response:
     extras = {name: value for name, value in body.members().items() if name not in _APART}
     exchange.write(organizations.reshape, slug=body.name, name=body.display_name, extras=extras)
     return exchange.say(say.organization(exchange.look(organizations.here)))
 
 
-def delete_organization(exchange: Here, organization_id: str) -> Response:  # noqa: ARG001 - as above
+def delete_organization(exchange: Here, organization_id: str) -> Response:
     exchange.write(organizations.dissolve)
     return exchange.reply()
 
 
-def list_members(exchange: Here, organization_id: str, part: Part, wanted: Wanted) -> Response:  # noqa: ARG001 - as above
+def list_members(exchange: Here, organization_id: str, part: Part, wanted: Wanted) -> Response:
     window = part.window(exchange)
     if wanted.include and "roles" in wanted.names:
         page = exchange.read(memberships.page_with_roles, window)
@@ -63,39 +63,39 @@ def list_members(exchange: Here, organization_id: str, part: Part, wanted: Wante
     )
 
 
-def add_members(exchange: Here, organization_id: str, body: wire.Members) -> Response:  # noqa: ARG001 - as above
+def add_members(exchange: Here, organization_id: str, body: wire.Members) -> Response:
     exchange.write(memberships.add, members=body.members)
     return exchange.reply()
 
 
-def remove_members(exchange: Here, organization_id: str, body: wire.Members) -> Response:  # noqa: ARG001 - as above
+def remove_members(exchange: Here, organization_id: str, body: wire.Members) -> Response:
     exchange.write(memberships.remove, members=body.members)
     return exchange.reply()
 
 
-def list_member_roles(exchange: Here, organization_id: str, user_id: str, part: Part) -> Response:  # noqa: ARG001 - as above
+def list_member_roles(exchange: Here, organization_id: str, user_id: str, part: Part) -> Response:
     found = exchange.read(roles.of_user, user=user_id)
     return part.say(exchange, part.part(exchange, found), "roles", say.role_in_list)
 
 
-def assign_member_roles(exchange: Here, organization_id: str, user_id: str, body: wire.Roles) -> Response:  # noqa: ARG001 - as above
+def assign_member_roles(exchange: Here, organization_id: str, user_id: str, body: wire.Roles) -> Response:
     exchange.write(roles.attach_users, roles=role_ids(body), user=user_id)
     return exchange.reply()
 
 
-def remove_member_roles(exchange: Here, organization_id: str, user_id: str, body: wire.Roles) -> Response:  # noqa: ARG001 - as above
+def remove_member_roles(exchange: Here, organization_id: str, user_id: str, body: wire.Roles) -> Response:
     exchange.write(roles.detach_users, roles=role_ids(body), user=user_id)
     return exchange.reply()
 
 
-def list_role_members(exchange: Here, organization_id: str, role_id: str, part: Part) -> Response:  # noqa: ARG001 - as above
+def list_role_members(exchange: Here, organization_id: str, role_id: str, part: Part) -> Response:
     page = exchange.read(roles.page_holders, part.window(exchange), role=role_id)
     return part.say(exchange, page, "members", say.member, always_wrapped=True)
 
 
 def list_organization_client_grants(
     exchange: Here,
-    organization_id: str,  # noqa: ARG001 - as above
+    organization_id: str,
     part: Part,
     audience: str = "",
     client_id: str = "",
@@ -113,7 +113,7 @@ def list_organization_client_grants(
     return part.say(exchange, part.part(exchange, found), "client_grants", dict)
 
 
-def add_organization_client_grant(exchange: Here, organization_id: str, body: wire.GrantNamed) -> Response:  # noqa: ARG001 - as above
+def add_organization_client_grant(exchange: Here, organization_id: str, body: wire.GrantNamed) -> Response:
     exchange.write(client_grants.associate, grant=body.grant_id)
     found = say.client_grant(exchange.issuer, exchange.look(client_grants.get, body.grant_id))
     shown = ("client_id", "audience", "scope", "organization_usage", "allow_any_organization")
@@ -121,7 +121,7 @@ def add_organization_client_grant(exchange: Here, organization_id: str, body: wi
     return exchange.say({"grant_id": body.grant_id, "allow_any_organization": False, **said})
 
 
-def remove_organization_client_grant(exchange: Here, organization_id: str, grant_id: str) -> Response:  # noqa: ARG001 - as above
+def remove_organization_client_grant(exchange: Here, organization_id: str, grant_id: str) -> Response:
     exchange.write(client_grants.dissociate, grant=grant_id)
     return exchange.reply()
 

@@ -33,7 +33,7 @@ class Paging:
         return self.take is not None or self.start_from is not None
 
     def window(self, exchange: Exchange) -> Window:
-        """The part as it is asked for below. Raises for a checkpoint that this list did not give, or a page too deep."""
+        """The part as it is asked for below. Raises for a checkpoint of another list, or a page too deep."""
         if self.is_checkpoint:
             try:
                 return exchange.window(self.start_from or "", self.take or 50)

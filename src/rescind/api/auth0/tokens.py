@@ -14,7 +14,7 @@ from rescind.api.auth0 import wire
 from rescind.api.exchange import Exchange
 from rescind.api.exchange import Here as AnyHere
 from rescind.model.errors import NotFound, Refusal, TooMany, Unauthenticated
-from rescind.store.logins import Login
+from rescind.store.contract import Login
 from rescind.usecases import accounts, tokens
 from rescind.usecases.actor import ClientProof
 from rescind.usecases.passwords import is_password, verifier_of_password
@@ -78,6 +78,10 @@ def revoke_token(exchange: Here, body: wire.TokenNamed) -> Response:
 def get_userinfo(exchange: AnyHere) -> Response:
     account, scopes = exchange.read(tokens.userinfo, token=exchange.asking.token or "")
     return exchange.say(tokens.person_claims(account, scopes))
+
+
+def post_userinfo(exchange: AnyHere) -> Response:
+    return get_userinfo(exchange)
 
 
 def _prove(exchange: Exchange, body: wire.TokenAsked | wire.TokenNamed) -> None:

@@ -102,7 +102,7 @@ def update_user(exchange: Here, user_id: str, body: wire.UserChange) -> Response
         raise Said(400, "Payload validation error: 'Too few properties defined (0), minimum 1'.", "invalid_body")
     credentials = {"email", "username", "email_verified"} & members.keys()
     if body.password is not None and credentials:
-        raise Said(400, f"Cannot update password and {sorted(credentials)[0]} simultaneously", "invalid_body")
+        raise Said(400, f"Cannot update password and {min(credentials)} simultaneously", "invalid_body")
     if {"username", "email"} <= members.keys():
         raise Said(400, "Cannot update username and email simultaneously", "invalid_body")
     exchange.admit()

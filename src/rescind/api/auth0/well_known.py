@@ -11,6 +11,10 @@ def list_signing_keys(exchange: Here) -> Response:
     return exchange.say({"keys": exchange.read(signing_keys.published)})
 
 
+def describe_authorization_server(exchange: Here) -> Response:
+    return describe_server(exchange)
+
+
 def describe_server(exchange: Here) -> Response:
     url = exchange.issuer.url
     exchange.read(signing_keys.published)

@@ -1,4 +1,4 @@
-"""Bodies of the Auth0 face. Those of access control are strict; those that gain members every month keep what they get."""
+"""Bodies of the Auth0 face: strict where access is controlled, keeping what they get where they grow."""
 
 from typing import Annotated, Any, Literal
 
