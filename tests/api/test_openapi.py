@@ -27,7 +27,7 @@ ERRORS = {
     "/v2": ("application/json", "Error"),
     "/v1": ("application/problem+json", "Problem"),
 }
-NAMED_BY_BODY = {"create_trust", "assume_role", "assume_role_as_aws", "create_key"}
+NAMED_BY_BODY = {"new_group", "create_trust", "assume_role", "assume_role_as_aws", "create_key"}
 ROWS = [(prefix, row) for prefix, rows in FACES.items() for row in rows]
 EVERY_ROW = pytest.mark.parametrize(("prefix", "row"), ROWS, ids=[row.name for _, row in ROWS])
 

@@ -159,6 +159,8 @@ def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
         }
         for status in statuses
     }
+    if operation.refuses_in_text:
+        responses[401]["content"]["text/plain"] = {"schema": {"type": "string"}}
     responses[operation.status] = {"description": "Done"}
     if operation.answers is not None:
         responses[operation.status]["content"] = {operation.media_type: {"schema": _ref(operation.answers)}}

@@ -33,7 +33,7 @@ class Operation:
 
     `number` is the row's number in the contract, where there is one; `body_names` says that objects which may be
     unknown are named by the body of a call whose path names none; `also` are further use cases, where the body decides
-    which one it is.
+    which one it is. With `refuses_in_text` whom it does not know is told so in plain text.
     """
 
     number: int
@@ -47,6 +47,7 @@ class Operation:
     media_type: str = "application/json"
     body_names: bool = False
     also: tuple[Callable[..., Any], ...] = ()
+    refuses_in_text: bool = False
 
     @property
     def name(self) -> str:

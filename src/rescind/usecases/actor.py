@@ -23,6 +23,7 @@ from rescind.usecases.issuer import Issuer
 API_KEY = "api_key"
 SESSION = "session"
 CLIENT_SECRET = "client_secret"  # noqa: S105 - the kind of a credential
+_DOTS_OF_JWT = 2
 OF_CLIENT = "@clients"
 """What the subject of a client's own token ends with."""
 LINK = "invitation"
@@ -172,6 +173,11 @@ class Guest:
     def names(self) -> tuple[str, str]:
         """Who acts and through what, as the log says it."""
         return f"invitation:{self.invitation.id}", self.invitation.id
+
+
+def is_signed(token: str | None) -> bool:
+    """Whether a token is a signed one: no other has two dots in it."""
+    return token is not None and token.count(".") == _DOTS_OF_JWT
 
 
 def verifier_of(token: str) -> str:

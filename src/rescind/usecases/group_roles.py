@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rescind.model.errors import Conflict, LimitReached
+from rescind.model.errors import Conflict, LimitReached, NotFound
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
@@ -46,6 +46,14 @@ def every(view: View) -> list[GroupAccount]:
 def get(view: View, group: str) -> GroupAccount:
     """One group."""
     return describe(view, [view.get(ObjectKind.GROUP, group)])[0]
+
+
+def public_id_of(view: View, group: str) -> str:
+    """The public id of the group with that UUID."""
+    found = view.reader.find_object(ObjectKind.GROUP, group)
+    if found is None:
+        raise NotFound(ObjectKind.GROUP.label)
+    return view.reader.profiles([found.key])[found.key]["public_id"]
 
 
 def page_members(view: View, window: Window, *, group: str) -> Page[Joined]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rescind.model.errors import NotFound
+from rescind.model.errors import Invalid, NotFound
 from rescind.model.facts import FactKind
 from rescind.model.objects import Object, ObjectKind
 from rescind.store.contract import PAGE_SIZE_MAX, Page, Window
@@ -50,8 +50,14 @@ def get(view: View, group: str, *, with_last_use: bool = False) -> GroupView:
     return replace(described, used_at=max(recent, default=None))
 
 
-def create(unit: Unit, *, name: str, description: str) -> str:
-    """Make an empty group and return its id."""
+def create(unit: Unit, *, name: str, description: str, organization: str | None = None) -> str:
+    """Make an empty group and return its id; an administrator of the platform says in which organization."""
+    if unit.is_administered:
+        if organization is None:
+            raise Invalid("`organization` is required")
+        unit.organization = unit.get(ObjectKind.ORGANIZATION, organization).key
+    elif organization not in (None, unit.reader.objects([unit.organization])[unit.organization].id):
+        raise NotFound(ObjectKind.ORGANIZATION.label)
     group = unit.create(ObjectKind.GROUP)
     unit.write_profile(group, name=limits.name(name, "display_name"), description=limits.description(description))
     return group.id
@@ -93,13 +99,13 @@ def get_member(view: View, group: str, user: str) -> Relation[UserView, Object]:
 
 def add_member(unit: Unit, *, group: str, user: str) -> bool:
     """Put a member of the organization into the group, and say whether she was not in it."""
-    found = unit.get(ObjectKind.GROUP, group)
+    found = unit.enter(unit.get(ObjectKind.GROUP, group))
     return attach(unit, FactKind.GROUP_MEMBERSHIP, unit.member(user).membership, found)
 
 
 def remove_member(unit: Unit, *, group: str, user: str) -> bool:
     """Take a member out of the group, and say whether she was in it. The account and every other path stay."""
-    found = unit.get(ObjectKind.GROUP, group)
+    found = unit.enter(unit.get(ObjectKind.GROUP, group))
     return detach(unit, FactKind.GROUP_MEMBERSHIP, unit.member(user).membership, found)
 
 

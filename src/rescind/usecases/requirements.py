@@ -45,6 +45,7 @@ class Requirement:
 
     On the platform the actions are scopes of the API that manages this server, whatever the call is about. `own_scopes`
     suffice for a user who asks about herself; `newer` are alternatives that refusals do not name.
+    Elsewhere `administrators` is the scope by which the platform's may make the call, too.
     """
 
     any_of: tuple[tuple[str, ...], ...]
@@ -54,15 +55,17 @@ class Requirement:
     root: bool = False
     own_scopes: tuple[str, ...] = ()
     newer: tuple[str, ...] = ()
+    administrators: str = ""
 
     def demand_scope(self, actor: Actor, *, is_own: bool) -> None:
         """Raise `MissingScope` unless the administrator of the platform may."""
-        groups = [*self.any_of, *((scope,) for scope in self.newer)]
+        named = ((self.administrators,),) if self.administrators else self.any_of
+        groups = [*named, *((scope,) for scope in self.newer)]
         groups += [(scope,) for scope in self.own_scopes if is_own]
         for group in groups:
             if all(actor.may(scope, RESOURCE_TYPE, SYSTEM_API) for scope in group):
                 return
-        raise MissingScope(tuple(dict.fromkeys([scope for group in self.any_of for scope in group])))
+        raise MissingScope(tuple(dict.fromkeys([scope for group in named for scope in group])))
 
     def demand(self, actor: Actor, target_id: str) -> None:
         """Raise `Forbidden` unless the actor may."""
@@ -81,9 +84,11 @@ class Requirement:
         raise Forbidden(f"not permitted: {wanted}")
 
 
-def needs(action: str, *, on: str, own: bool = False, acting: Acting = Acting.KEY) -> Requirement:
-    """One action on the target."""
-    return Requirement(((action,),), on, own, acting)
+def needs(
+    action: str, *, on: str, own: bool = False, acting: Acting = Acting.KEY, administrators: str = ""
+) -> Requirement:
+    """One action on the target; for administrators of the platform, where they may make the call, one scope."""
+    return Requirement(((action,),), on, own, acting, administrators=administrators)
 
 
 def needs_credential(*, on: str, acting: Acting = Acting.KEY) -> Requirement:

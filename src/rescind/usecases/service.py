@@ -22,6 +22,7 @@ from rescind.usecases.actor import (
     authenticate_client,
     find_credential,
     in_organization,
+    is_signed,
     welcome,
 )
 from rescind.usecases.escalation import refuse_escalation
@@ -163,6 +164,8 @@ class Service:
                     welcome(reader, call.target_id)
                 case Acting.PLATFORM | Acting.WITHIN | Acting.CLIENT:
                     _admit(reader, call, self.issuer)
+                case _ if is_signed(call.asking.token):
+                    _admit(reader, call, self.issuer)
                 case _:
                     find_credential(reader, call.asking)
 
@@ -201,6 +204,8 @@ def _admit(reader: Reader, call: Call, issuer: Issuer) -> tuple[Actor | Guest | 
         case Acting.GUEST:
             guest = welcome(reader, call.target_id)
             return guest, guest.organization
+        case _ if call.requirement.administrators and is_signed(call.asking.token):
+            return _admit_administrator(reader, call, issuer)
         case _:
             actor = _admit_member(reader, call)
             return actor, actor.organization
@@ -211,7 +216,7 @@ def _admit_administrator(reader: Reader, call: Call, issuer: Issuer) -> tuple[Ac
     actor = authenticate_bearer(reader, call.asking, issuer)
     himself = reader.find_named("public_id", call.target_id) if call.requirement.own_scopes else None
     call.requirement.demand_scope(actor, is_own=himself is not None and himself.key == actor.user.key)
-    if call.requirement.acting is Acting.PLATFORM:
+    if call.requirement.acting is not Acting.WITHIN:
         return actor, PLATFORM
     return actor, View(reader, actor, PLATFORM).get(ObjectKind.ORGANIZATION, call.target_id).key
 

@@ -265,6 +265,12 @@ class Unit(View):
         made = next((created for created in self._created if created.key == key), None)
         return (made or self.reader.objects([key])[key]).kind
 
+    def enter(self, found: Object) -> Object:
+        """Go on inside the organization of an object, where an administrator of the platform named it from outside."""
+        if self.is_administered:
+            self.organization = found.owner
+        return found
+
     def assignee(self, user_id: str) -> Object:
         """What an assignment to a user is to hang on here.
 

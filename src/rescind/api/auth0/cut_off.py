@@ -112,6 +112,10 @@ def end_session(exchange: Here, session_id: str) -> Response:
     return exchange.say({})
 
 
+def revoke_session(exchange: Here, session_id: str) -> Response:
+    return end_session(exchange, session_id)
+
+
 def list_grants(exchange: Here, part: Part, user_id: str = "", client_id: str = "", audience: str = "") -> Response:
     """What users let clients do: as long as a refresh token lives by which they do."""
     families = exchange.read(token_families.every, user=user_id or None)

@@ -2,7 +2,7 @@
 
 from rescind.api.door import Door
 from rescind.api.exchange import Operation
-from rescind.api.native import changes, invitations, keys, organizations
+from rescind.api.native import changes, groups, invitations, keys, organizations
 from rescind.api.native.manners import MANNERS
 from rescind.usecases import dormant, history
 from rescind.usecases import groups as group_cases
@@ -30,6 +30,9 @@ OPERATIONS = (
     Operation(0, "POST", "/v1/organizations/{organization_id}/transfer", organization_cases.transfer, needs_root(on="organization", acting=Acting.PERSON), organizations.transfer_organization, 204),
     Operation(0, "POST", "/v1/apikeys", key_cases.create_own, _MEMBER, keys.create_key, 201, keys.Key, body_names=True),
 
+    Operation(0, "POST", "/v1/groups", group_cases.create, needs("iam.group.Create", on="group", administrators="create:groups"), groups.new_group, 201, groups.NewGroup, body_names=True),
+    Operation(0, "POST", "/v1/groups/{group_id}/members", group_cases.add_member, needs("iam.group.AddMember", on="group", administrators="create:group_members"), groups.add_group_member, 204),
+    Operation(0, "DELETE", "/v1/groups/{group_id}/members/{user_id}", group_cases.remove_member, needs("iam.group.RemoveMember", on="group", administrators="delete:group_members"), groups.remove_group_member, 204),
     Operation(0, "POST", "/v1/groups/{group_id}/restore", group_cases.restore, needs("iam.group.Restore", on="group"), organizations.restore_group, 200, organizations.Group),
     Operation(0, "GET", "/v1/dormant-edges", dormant.page, _here("iam.access.Read"), organizations.list_dormant_edges, 200, organizations.DormantEdges),
     Operation(0, "DELETE", "/v1/dormant-edges/{holder_id}/{thing_id}", dormant.end, _here("iam.revocation.Apply"), organizations.end_dormant_edge, 204),
@@ -47,5 +50,6 @@ DOOR = Door(
     "/v1",
     OPERATIONS,
     MANNERS,
-    description="Times are microseconds since 1970, UTC. Everything is named by id. Unknown members of bodies are refused.",
+    description="Times are microseconds since 1970, UTC. Everything is named by id: by UUID, or with an access token of "
+    "an administrator of the platform by public id. Unknown members of bodies are refused.",
 )
