@@ -12,6 +12,7 @@ from click import Group
 from rescind import cli
 from rescind.app import DOORS
 from servers import Server
+from tenant import CLIENT_ID, CLIENT_SECRET
 from world import ROOT_KEY
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = [page for page in sorted(ROOT.glob("**/*.md")) if ".venv" not in page.parts and ".tools" not in page.parts]
 
 
-STORY = ("The four removals", "Invite a person", "Roles for an hour")
+STORY = ("The four removals", "Invite a person", "Roles for an hour", "Remove roles from a user, the Auth0 way")
 ASSUME = """
 import boto3
 boto3.client('sts').assume_role(RoleArn='arn:aws:iam::$ORG:role/$READER', RoleSessionName='work')
@@ -36,10 +37,15 @@ def test_the_story_of_the_readme_is_true(server: Server) -> None:
     """Every command of these sections succeeds, and every status said in a comment is the one that is printed."""
     script = "\n".join(blocks(heading) for heading in STORY).replace("http://127.0.0.1:8480", server.url)
     script = script.replace("choose-a-secret-of-at-least-32-characters", ROOT_KEY)
+    script = script.replace("FirstClient", CLIENT_ID).replace("choose-another-secret-of-32-characters", CLIENT_SECRET)
     checked, said = re.subn(
         r"^((?:ann|session) .*?) +# ([\d ]+)$", r'test "$(echo $(\1))" = "\2"', script, flags=re.MULTILINE
     )
     assert said == 8
+    checked, listed = re.subn(
+        r"^((?:api|introspect|bo|echo) .*?) +# ?([^\n]*)$", r'test "$(\1)" = "\2"', checked, flags=re.MULTILINE
+    )
+    assert listed == 6
     # The command is the AWS command line's; the SDK beneath it does the same.
     checked, commands = re.subn(
         r"^# aws sts .*$", lambda _: f'"{sys.executable}" -c "{ASSUME}"', checked, flags=re.MULTILINE
