@@ -368,10 +368,10 @@ on_apis = st.fixed_dictionaries(
 ).map(lambda asked: {**asked, "organization": asked["organization"] if asked["user"] in USERS else None})
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(
     worlds_with_apis(),
-    st.lists(st.one_of(on_apis, on_apis, on_apis, requests), min_size=2, max_size=8),
+    st.lists(st.one_of(on_apis, on_apis, on_apis, requests), min_size=2, max_size=6),
     revisions,
     st.sampled_from([10, 10, 50, 99, 100]),
 )

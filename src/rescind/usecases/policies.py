@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from rescind.model.apis import statement_of_scope
 from rescind.model.documents import condition_count, store_form
 from rescind.model.errors import Invalid
 from rescind.model.facts import Fact, FactKind
+from rescind.model.literals import spoken
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
 from rescind.usecases import limits
@@ -44,8 +46,44 @@ def page(view: View, window: Window) -> Page[PolicyView]:
 
 
 def get(view: View, policy: str) -> PolicyView:
-    """One policy."""
+    """One policy; under a role's id, what the role's permissions to scopes of APIs say."""
+    role = view.find(ObjectKind.ROLE, policy)
+    if role is not None and view.exists(role.key) and (said := of_permissions(view, [role]).get(role.key)) is not None:
+        return said
     return describe(view, [view.get(ObjectKind.POLICY, policy)])[0]
+
+
+def of_permissions(view: View, roles: Sequence[Object]) -> dict[int, PolicyView]:
+    """What the permissions of roles to scopes of APIs say, by role, as a policy that cannot be changed.
+
+    It has the role's id; a role without such permissions has none.
+    """
+    edges = view.reader.intervals([role.key for role in roles], FactKind.PERMISSION_GRANT)
+    scopes = {
+        interval.fact.holder: statement_of_scope(interval.fact.value or "")
+        for interval in view.reader.intervals({edge.fact.thing for edge in edges}, FactKind.API_SCOPE)
+    }
+    described = {}
+    for role in roles:
+        held = [
+            scopes[edge.fact.thing]
+            for edge in edges
+            if edge.fact.holder == role.key and edge.fact.thing in scopes and edge.fact.alive(view.reader.instant)
+        ]
+        if held:
+            statements = [
+                {
+                    "Effect": "Allow",
+                    "Action": [spoken(action) for action in statement.actions],
+                    "Resource": [spoken(resource) for resource in statement.resources],
+                }
+                for statement in sorted(held, key=lambda statement: (statement.resources, statement.actions))
+            ]
+            document = {"Version": VERSION_DEFAULT, "Statement": statements}
+            said = replace(role, kind=ObjectKind.POLICY, owner=PLATFORM)
+            about = "What the role may do on APIs."
+            described[role.key] = PolicyView(said, "Permissions", about, VERSION_DEFAULT, document)
+    return described
 
 
 def create(unit: Unit, *, name: str, description: str, document: object, version: str) -> str:

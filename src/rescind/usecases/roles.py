@@ -216,10 +216,17 @@ def page_groups(view: View, window: Window, *, role: str) -> Page[Relation[Group
 
 
 def page_policies(view: View, window: Window, *, role: str) -> Page[Relation[RoleView, PolicyView]]:
-    """The policies in the role."""
+    """The policies in the role; last what its permissions to scopes of APIs say, if it has some."""
     found = view.get(ObjectKind.ROLE, role)
     page = relations_of(view, found, FactKind.POLICY_ATTACHMENT, ObjectKind.POLICY, window)
-    return Page(_of_role(view, found, page.items), page.total, page.before, page.after)
+    relations = _of_role(view, found, page.items)
+    said = policies.of_permissions(view, [found]).get(found.key)
+    if said is None:
+        return Page(relations, page.total, page.before, page.after)
+    if page.after is None:
+        first = min(held.revision_from for held in view.intervals(found.key, FactKind.PERMISSION_GRANT))
+        relations.append(Relation(describe(view, [found])[0], said, *view.reader.origins([first])[first]))
+    return Page(relations, page.total + 1, page.before, page.after)
 
 
 def user_relation(view: View, role: str, user: str) -> Relation[UserView, RoleView]:
@@ -252,6 +259,7 @@ def describe(view: View, roles: Sequence[Object]) -> list[RoleView]:
         elif fact.alive(view.reader.instant):
             attached[fact.holder].append(fact.thing)
     living = _living(view, {key for held in attached.values() for key in held})
+    permissions = policies.of_permissions(view, roles)
     owners = view.reader.profiles({role.owner for role in roles})
     described = dict(zip(living, policies.describe(view, list(living.values())), strict=True))
     return [
@@ -263,7 +271,10 @@ def describe(view: View, roles: Sequence[Object]) -> list[RoleView]:
             profiles[role.key].get("description", ""),
             str(definitions[role.key]["role_type"]),
             int(str(definitions[role.key]["max_session_duration"])),
-            [described[key] for key in attached[role.key] if key in described],
+            [
+                *(described[key] for key in attached[role.key] if key in described),
+                *([permissions[role.key]] if role.key in permissions else []),
+            ],
         )
         for role in roles
     ]

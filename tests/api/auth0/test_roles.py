@@ -17,6 +17,7 @@ from api.auth0.answers import (
     no_permission,
 )
 from tenant import Tenant, pairs, quoted
+from world import ROOT_KEY, World
 
 
 def test_a_role_lives_and_dies(tenant: Tenant) -> None:
@@ -171,3 +172,24 @@ def test_there_is_no_removal_of_holders_on_the_side_of_the_role(small_tenant: Te
     response = small_tenant.call("DELETE", f"/roles/{role}/users", {"users": [user]})
     assert response.status_code in (404, 405)
     assert ids(small_tenant.get(f"/roles/{role}/users"), "user_id") == [user]
+
+
+def test_the_other_face_reads_what_a_role_may_do_and_cannot_change_it(small_tenant: Tenant) -> None:
+    """A tenant role is a managed one there; its permissions are a policy with the role's id, until they are gone."""
+    api = small_tenant.api("read", "write:*")["identifier"]
+    role = small_tenant.role((api, "read"), (api, "write:*"), name="reader")
+    world = World(small_tenant.http, ROOT_KEY, small_tenant.node)
+    (there,) = (one["id"] for one in world.get("/v2/roles")["roles"] if one["name"] == "reader")
+    (policy,) = world.get(f"/v2/roles/{there}/policies")["policies"]
+    assert policy == world.get(f"/v2/roles/{there}")["role"]["policies"][0]
+    document = world.get(f"/v2/policies/{there}")["policy"]["policy_document"]
+    said = {(one["Action"][0], one["Resource"][0]) for one in document["Statement"]}
+    assert said == {("read", f"resource_server:{api}"), ("write:*", f"resource_server:{api}")}
+    person = world.person()
+    world.attach_role(there, user=person.id)
+    for method, path in (("DELETE", f"/v2/roles/{there}"), ("DELETE", f"/v2/policies/{there}")):
+        assert world.status(path, method) in (403, 404)
+    small_tenant.send("DELETE", f"/roles/{role}/permissions", {"permissions": pairs((api, "read"))}, status=204)
+    small_tenant.send("DELETE", f"/roles/{role}/permissions", {"permissions": pairs((api, "write:*"))}, status=204)
+    assert world.get(f"/v2/roles/{there}/policies")["policies"] == []
+    assert world.status(f"/v2/policies/{there}") == 404
