@@ -337,7 +337,9 @@ def _assert_problem(answer: Any, status: int) -> None:
     assert isinstance(body["detail"], str)
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/v3/roles", "/v2x", "/api/v2/users", "/docs", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "/v3/roles", "/v2x", "/scim/v2/Users", "/authorize", "/docs", "/openapi.json"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_path_of_no_face_is_unknown_as_json(standing: Town, method: str, path: str) -> None:
     answer = standing.world.call(method, path, follow_redirects=False)

@@ -37,6 +37,7 @@ from rescind.store.migrate import schema_version
 from rescind.store.verify import verify
 from rescind.usecases.actor import Asking, authenticate
 from servers import free_port
+from tenant import CLIENT_SECRET, SECRET_KEY
 from world import ROOT_EMAIL, ROOT_KEY, World
 
 SECONDS_MAX = 20
@@ -47,6 +48,8 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("RESCIND_")]:
         monkeypatch.delenv(name)
+    # Without this one there is no node on PostgreSQL.
+    monkeypatch.setenv("RESCIND_SECRET_KEY", SECRET_KEY)
 
 
 @pytest.fixture(scope="session")
@@ -550,6 +553,9 @@ def test_no_secret_stands_in_clear_in_the_database_or_in_the_log(
             person.key,
             machine.key,
             own,
+            CLIENT_SECRET,
+            SECRET_KEY,
+            "PRIVATE KEY",
         }
         # Whatever goes wrong with them, too.
         assert root.as_("a-key-that-is-wrong-0123456789-0123").status("/v2/groups") == 401

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from servers import START_SECONDS_MAX, Server
+from tenant import SECRET_KEY
 from world import ROOT_EMAIL, ROOT_KEY
 
 SECONDS_MAX = 20
@@ -76,7 +77,8 @@ class Nursery:
         asked = {
             "folder": str(folder),
             "arguments": arguments,
-            "environment": environment,
+            # Without the first there is no node on PostgreSQL.
+            "environment": {"RESCIND_SECRET_KEY": SECRET_KEY, **environment},
             "stdout": stdout,
             "stderr": stderr,
             "wait": wait,

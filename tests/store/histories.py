@@ -258,6 +258,10 @@ class Asked:
     def page_edges_to(self) -> Any:
         return self._edges(self.reader.page_edges_to, of_holder=False)
 
+    def page_every_change(self) -> Any:
+        page = self.reader.page_every_change(ALL)
+        return page.total, [change.revision for change in page.items]
+
     def page_dormant_edges(self) -> Any:
         listed = [self.reader.page_dormant_edges(organization, ALL) for organization in (1, 2)]
         return [(page.total, _plain(page.items)) for page in listed]
@@ -358,6 +362,9 @@ class Expected:
 
     def page_edges_to(self) -> Any:
         return self._edges(of_holder=False)
+
+    def page_every_change(self) -> Any:
+        return self.revision, list(range(1, self.revision + 1))
 
     def page_dormant_edges(self) -> Any:
         kinds = {kind for kind, _, _ in EDGES}

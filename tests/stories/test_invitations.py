@@ -116,6 +116,16 @@ def test_an_account_of_another_organization_joins_with_its_password(world: World
     assert {found["organization"] for found in memberships} == {world.organization(), other.organization()}
 
 
+def test_nobody_guesses_the_password_of_an_account_at_a_link(small_world: World) -> None:
+    """Ten wrong ones from one place are the last for a while, the right one too."""
+    other = small_world.as_(root_of_another(small_world.node))
+    person = small_world.person()
+    token = link_of(other, other.post("/v2/invitation", {"email_invited": person.email})["id"])
+    for _ in range(10):
+        assert accept(other, token, password="wrong horse battery").status_code == 403
+    assert accept(other, token, password="correct horse").status_code == 429
+
+
 def test_a_blocked_account_joins_nothing(world: World) -> None:
     person = world.person(password=PASSWORD)
     assert world.node is not None

@@ -122,6 +122,11 @@ class Exchange:
         """What is presented, and from where."""
         return self._call.asking
 
+    @property
+    def target_id(self) -> str:
+        """What the call is about, as it was named."""
+        return self._call.target_id
+
     def admit(self) -> None:
         """Refuse who may not make this call, whatever is wrong with it."""
         self._service.admit(self._call)

@@ -144,15 +144,15 @@ def see(view: View) -> Welcome:
     return Welcome(invitation, view.reader.find_user(invitation.email) is not None)
 
 
-def known_password(view: View) -> str | None:
-    """The verifier of the password of the account that the guest's address has, if it has one."""
+def known_password(view: View) -> tuple[str | None, int]:
+    """The verifier of the password of the account that the guest's address has, if it has one, and when that was."""
     account = view.reader.find_user(_email(view, view.guest.invitation))
     if account is None:
-        return None
+        return None, view.reader.instant
     verifier = view.reader.secret(account.key, PASSWORD)
     if verifier is None:
         raise Forbidden("this account has no password to sign in with")
-    return verifier
+    return verifier, view.reader.instant
 
 
 def accept(unit: Unit, *, name: str | None, password_verifier: str | None, proven: str | None) -> Accepted:
@@ -262,10 +262,9 @@ def _renew(
     *,
     api_enabled: bool,
     named: Sequence[str] = (),
-    microseconds: int = VALID_MICROSECONDS,
 ) -> None:
     value = json.dumps({"api_enabled": api_enabled, **({"roles": list(named)} if named else {})}, separators=(",", ":"))
-    expires_at = unit.reader.instant + microseconds
+    expires_at = unit.reader.instant + VALID_MICROSECONDS
     unit.open(Fact(FactKind.INVITATION, invitation.key, scope=unit.organization, value=value, expires_at=expires_at))
 
 

@@ -47,7 +47,6 @@ def initialise(unit: Unit, first: FirstRoot, pair: KeyPair, client: FirstClient 
     """
     if unit.reader.revision != 0:
         return None
-    _supply_tokens(unit, pair, client)
     for managed in POLICIES:
         _supply(unit, ObjectKind.POLICY, managed)
     for permission in ACLS.values():
@@ -65,6 +64,7 @@ def initialise(unit: Unit, first: FirstRoot, pair: KeyPair, client: FirstClient 
     unit.write_credential(user, users.PASSWORD, verifier_of_password(limits.password(first.password)))
     member = users.join(unit, user, api_enabled=True)
     unit.open(Fact(FactKind.ROOT, member.membership.key, founded.key, founded.key))
+    _supply_tokens(unit, pair, client)
     return keys.create(unit, member, name="root", secret=first.api_key, personal=True)
 
 

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from rescind.api.exchange import Exchange, Here
 from rescind.api.native.wire import Answered, Asked
+from rescind.model.errors import TooMany
 from rescind.usecases import invitations, limits
 from rescind.usecases.passwords import is_password, verifier_of_password
 
@@ -72,7 +73,13 @@ def withdraw_invitation(exchange: Here, invitation: str) -> Response:
 
 def _password(exchange: Exchange, password: str) -> tuple[str | None, str | None]:
     """The verifier that the password was held against, or a new one: slow on purpose, so before the lock is taken."""
-    known = exchange.before(invitations.known_password)
+    known, instant = exchange.before(invitations.known_password)
     if known is None:
         return None, verifier_of_password(limits.password(password))
-    return (known if is_password(password, known) else None), None
+    link, address = f"link {exchange.target_id}", exchange.asking.address
+    if not exchange.logins.may_try(link, address, instant):
+        raise TooMany("too many wrong passwords: try again in ten minutes")
+    if not is_password(password, known):
+        return None, None
+    exchange.logins.succeeded(link, address)
+    return known, None
