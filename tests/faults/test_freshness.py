@@ -24,10 +24,16 @@ from rescind.settings import Settings
 from rescind.store.contract import SCHEMA_VERSION, Head
 from rescind.store.database import Database
 from rescind.store.engines import engine_for
+from rescind.store.logins import Logins
 from rescind.store.verify import verify
+from rescind.usecases.issuer import Issuer
 from rescind.usecases.service import Service
+from rescind.usecases.vault import Vault
 from servers import Server, rescind
+from tenant import SECRET_KEY
 from world import ROOT_KEY, World
+
+ISSUER = Issuer("http://127.0.0.1/", Vault(SECRET_KEY))
 
 
 class Watched(Database):
@@ -66,7 +72,9 @@ def freshness(store: Watched) -> Freshness:
 @pytest.fixture
 def watched(store: Watched, freshness: Freshness) -> Iterator[World]:
     """A node on that store."""
-    node = Node(store, freshness, Service(store, freshness), Activity(store), Mail(""), Settings())
+    node = Node(
+        store, freshness, Service(store, freshness, ISSUER), Activity(store), Mail(""), Logins(store), Settings()
+    )
     with TestClient(application(node), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY)
 
@@ -182,7 +190,9 @@ def test_what_time_ended_stays_ended_and_changes_stay_in_order_when_the_database
     )
     store = Database(engine)
     freshness = Freshness(store)
-    node = Node(store, freshness, Service(store, freshness), Activity(store), Mail(""), Settings())
+    node = Node(
+        store, freshness, Service(store, freshness, ISSUER), Activity(store), Mail(""), Logins(store), Settings()
+    )
     with TestClient(application(node), raise_server_exceptions=False) as client:
         world = World(client, ROOT_KEY)
         person = world.person()
@@ -434,7 +444,7 @@ class Freshly:
     def __init__(self, database: str) -> None:
         self.store = Database(engine_for(database))
         freshness = Freshness(self.store)
-        self.service = Service(self.store, freshness)
+        self.service = Service(self.store, freshness, ISSUER)
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rescind.model.conditions import Effect
 from rescind.model.documents import Statement
@@ -25,6 +26,7 @@ def scope_of(value: str) -> str:
     return str(json.loads(value)[0])
 
 
+@lru_cache(maxsize=8192)
 def statement_of_scope(value: str) -> Statement:
     """What a permission to a stored scope says: that action on that API, to the letter."""
     scope, identifier = json.loads(value)

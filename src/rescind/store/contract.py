@@ -123,8 +123,11 @@ class Reader(Protocol):
     def find_user(self, email: str) -> Object | None:
         """The living user with that e-mail address, whatever the case of its letters."""
 
-    def find_named(self, field: str, value: str) -> Object | None:
-        """The living object with that value in one of the naming fields of its profile."""
+    def find_named(self, field: str, value: str, *, also_ended: bool = False) -> Object | None:
+        """The living object with that value in one of the naming fields of its profile.
+
+        With `also_ended` the youngest that has it, living or not.
+        """
 
     def find_credential(self, kind: str, verifier: str) -> int | None:
         """The key of the object that has that verifier."""

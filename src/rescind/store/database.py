@@ -242,9 +242,11 @@ class DatabaseReader:
         """See `contract.Reader.find_user`."""
         return self.find_named("email_folded", folded(email))
 
-    def find_named(self, field: str, value: str) -> Object | None:
+    def find_named(self, field: str, value: str, *, also_ended: bool = False) -> Object | None:
         """See `contract.Reader.find_named`."""
-        row = self._execute(sql.find_named(field), {"value": value}).one_or_none()
+        if "\0" in value:
+            return None
+        row = self._execute(sql.find_named(field, also_ended=also_ended), {"value": value}).first()
         return _object(row) if row else None
 
     def find_credential(self, kind: str, verifier: str) -> int | None:

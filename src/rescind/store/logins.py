@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Collection
+from hmac import compare_digest
 
 import sqlalchemy as sa
 
+from rescind.model.emails import folded
 from rescind.store import sql
 from rescind.store.contract import Login
 from rescind.store.database import Database
@@ -91,6 +93,12 @@ class Logins:
         with self._database.outside_the_log() as connection:
             return {row.family: row.at for row in connection.execute(sql.TURN_TIMES, {"keys": list(families)})}
 
+    def is_turn(self, family: int, first: str, verifier: str) -> bool:
+        """Whether that verifier is the one of the family's next refresh token, `first` if none was used yet."""
+        with self._database.outside_the_log() as connection:
+            current = connection.execute(sql.TURN, {"of_family": family}).scalar_one_or_none()
+        return compare_digest(current or first, verifier)
+
     def take_turn(self, family: int, first: str, old: str, new: str, at: int) -> bool:
         """Replace the verifier of a family's next refresh token (`first`, if none was used yet), if it was `old`.
 
@@ -109,4 +117,4 @@ class Logins:
 
 def subject_of(name: str) -> str:
     """What is kept of a name that somebody tried: it may be anything, a password in the wrong field too."""
-    return hashlib.sha256(name.strip().lower().encode()).hexdigest()
+    return hashlib.sha256(folded(name.strip()).encode()).hexdigest()

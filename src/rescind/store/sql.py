@@ -222,13 +222,14 @@ PROFILE_TIMES = (
 
 
 @cache
-def find_named(field: str) -> sa.Select[Any]:
-    """The living object with a value in one of the naming fields."""
-    return (
+def find_named(field: str, *, also_ended: bool) -> sa.Select[Any]:
+    """The living object with a value in one of the naming fields, or the youngest that ever had it."""
+    found = (
         select(objects)
         .join(profiles, profiles.c.object == objects.c.key)
-        .where(is_field(field), profiles.c.value == bindparam("value"), exists(objects.c.key))
+        .where(is_field(field), profiles.c.value == bindparam("value"), objects.c.revision <= _revision)
     )
+    return (found if also_ended else found.where(exists(objects.c.key))).order_by(objects.c.key.desc()).limit(1)
 
 
 DELETE_PROFILE = profiles.delete().where(
@@ -262,6 +263,7 @@ TAKE_TURN = (
     .where(turns.c.family == bindparam("of_family"), turns.c.verifier == bindparam("old"))
     .values(verifier=bindparam("new"), at=bindparam("at"))
 )
+TURN = select(turns.c.verifier).where(turns.c.family == bindparam("of_family"))
 TURN_TIMES = select(turns.c.family, turns.c.at).where(turns.c.family.in_(_keys))
 
 INSERT_LOGIN = logins.insert()

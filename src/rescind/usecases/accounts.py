@@ -49,9 +49,10 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names by which a user may log in, and when that was so."""
+    """The names by which a user may log in, what her failures are counted under, and when that was so."""
 
     names: Sequence[str]
+    subject: str
     instant: int
 
 
@@ -96,7 +97,13 @@ def names_with(view: View, identifier: str) -> Names:
 
 def _names(view: View, user: Object) -> Names:
     profile = view.reader.profiles([user.key])[user.key]
-    return Names([profile[name] for name in ("email", "username") if name in profile], view.reader.instant)
+    names = [profile[name] for name in ("email", "username") if name in profile]
+    return Names(names, login_subject(user.key), view.reader.instant)
+
+
+def login_subject(user: int) -> str:
+    """What the failed logins of a user, by key, are counted under."""
+    return f"user {user}"
 
 
 def connections(_: View) -> None:
@@ -217,6 +224,8 @@ def _write(unit: Unit, user: Object, members: Mapping[str, Any]) -> None:
         fields["name"] = limits.name(members["name"])
     if members.get("email") is not None:
         fields |= {"email": limits.email(members["email"]), "email_folded": folded(members["email"])}
+    if "@" in (members.get("username") or ""):
+        raise Invalid("a username is no e-mail address")
     for key in ("username", "phone_number"):
         if members.get(key) is not None:
             fields[key] = limits.name(members[key], key)

@@ -23,6 +23,8 @@ from rescind.usecases.issuer import Issuer
 API_KEY = "api_key"
 SESSION = "session"
 CLIENT_SECRET = "client_secret"  # noqa: S105 - the kind of a credential
+REVISION = "rescind_revision"
+"""The claim that says at which revision a token was issued: seconds are too coarse to tell before from after."""
 _DOTS_OF_JWT = 2
 OF_CLIENT = "@clients"
 """What the subject of a client's own token ends with."""
@@ -70,6 +72,8 @@ class Actor:
     """The organizations that were founded through this credential."""
     scopes: frozenset[str] | None = None
     """The most that an access token is good for; None for every other credential."""
+    is_proven: bool = True
+    """Whether he proved who he is: a client that can keep no secret only says so."""
 
     def reaches(self, organization: int) -> bool:
         """Whether the credential may act there as its person: anywhere if it is her own.
@@ -262,9 +266,21 @@ def authenticate_bearer(reader: Reader, asking: Asking, issuer: Issuer) -> Actor
 def parties_of(reader: Reader, claims: Mapping[str, Any]) -> tuple[Object | None, Object | None]:
     """The client that a token was issued to, and the client or user whose it is, as far as they live."""
     sub, azp = str(claims.get("sub", "")), str(claims.get("azp", claims.get("client_id", "")))
-    client = _named(reader, ObjectKind.CLIENT, azp)
+    client = _of_then(reader, _named(reader, ObjectKind.CLIENT, azp), claims)
     for_itself = sub.removesuffix(OF_CLIENT) == azp and sub.endswith(OF_CLIENT)
-    return client, client if for_itself else _named(reader, ObjectKind.USER, sub)
+    return client, client if for_itself else _of_then(reader, _named(reader, ObjectKind.USER, sub), claims)
+
+
+def is_as_old(reader: Reader, key: int, claims: Mapping[str, Any]) -> bool:
+    """Whether an object lived already when a token was issued, at the revision that it names."""
+    issued = claims.get(REVISION)
+    born = reader.intervals([key], FactKind.EXISTENCE)[0].revision_from
+    return isinstance(issued, int) and born <= issued
+
+
+def _of_then(reader: Reader, found: Object | None, claims: Mapping[str, Any]) -> Object | None:
+    """The object, unless it is younger than the token: ids that are chosen may be those of another before it."""
+    return found if found and is_as_old(reader, found.key, claims) else None
 
 
 def _named(reader: Reader, kind: ObjectKind, public_id: str) -> Object | None:
@@ -281,14 +297,24 @@ def authenticate_client(reader: Reader, asking: Asking, issuer: Issuer) -> Actor
         raise Unauthenticated("unknown client")
     if proof.assertion:
         is_proven = signing.is_assertion(reader, proof.assertion, issuer, client, client_id)
+        is_known = is_proven
     else:
         sealed = reader.secret(client.key, CLIENT_SECRET)
+        is_proven = sealed is not None and _is_secret(proof.secret, issuer.vault.open(sealed, client, CLIENT_SECRET))
         # A client without a secret is one that can keep none: it is known by its name.
-        is_proven = sealed is None or _is_secret(proof.secret, issuer.vault.open(sealed, client, CLIENT_SECRET))
-    if not is_proven:
+        is_known = is_proven or sealed is None
+    if not is_known:
         raise Unauthenticated("unknown client")
-    snapshot = snapshot_of(reader, Principal(client.key))
-    return Actor(client, client, snapshot, asking.address, is_personal=False, founded=frozenset(), scopes=frozenset())
+    return Actor(
+        client,
+        client,
+        snapshot_of(reader, Principal(client.key)),
+        asking.address,
+        is_personal=False,
+        founded=frozenset(),
+        scopes=frozenset(),
+        is_proven=is_proven,
+    )
 
 
 def _is_secret(presented: str, kept: str) -> bool:

@@ -71,7 +71,7 @@ def create(
 ) -> str:
     """Register an API and return its public id; members that decide nothing are kept as they are."""
     stored = unit.issuer.stored(_checked_identifier(identifier))
-    if stored in ("", SYSTEM_API):
+    if stored in ("", SYSTEM_API) or f"{identifier}/".startswith(unit.issuer.url):
         raise Invalid("this identifier is reserved")
     if unit.reader.find_named("identifier", stored) is not None:
         raise Conflict(ObjectKind.API.label, "an API with this identifier exists already")
@@ -93,6 +93,7 @@ def found(
     unit.write_profile(api, identifier=identifier, name=name, extras=_extras(members))
     permissions = {} if scopes is None else _set_scopes(unit, api, identifier, scopes, known={})
     order = None if scopes is None else [scope for scope, _ in scopes]
+    members = _policies(members)
     definition = {**DEFAULTS, **{key: members[key] for key in DEFINING if key in members}, "scopes": order}
     unit.open(Fact(FactKind.API_DEFINITION, api.key, value=_stored(definition)))
     return api, permissions
@@ -111,7 +112,7 @@ def update(
 
     A member that is None is taken away.
     """
-    api_now = named(unit, api)
+    api_now, members = named(unit, api), _policies(members)
     known = describe(unit, [api_now])[0]
     is_more = name is not None or scopes is not None or not set(members) <= set(SYSTEM_CHANGEABLE)
     if known.is_system and is_more:
@@ -122,6 +123,9 @@ def update(
     if scopes is not None:
         _set_scopes(unit, api_now, known.identifier, scopes, known=scopes_of(unit, api_now))
         order = [scope for scope, _ in scopes]
+    enforces = known.definition.get("enforce_policies")
+    if members.get("enforce_policies", enforces) != enforces and not unit.actor.is_client:
+        raise Forbidden("only a client may change whether an API enforces permissions")
     definition = {**known.definition, **{key: value for key, value in members.items() if key in DEFINING}}
     definition = {key: value for key, value in definition.items() if value is not None}
     unit.open(Fact(FactKind.API_DEFINITION, api_now.key, value=_stored({**DEFAULTS, **definition, "scopes": order})))
@@ -169,15 +173,6 @@ def scopes_of(view: View, api: Object) -> dict[str, Object]:
     return {scope_of(interval.fact.value or ""): objects[interval.fact.holder] for interval in held}
 
 
-def permission(view: View, identifier: str, scope: str) -> Object:
-    """The permission to a scope of an API, by the identifier as clients know it. Raises `NotFound` for either."""
-    api = identified(view, identifier)
-    found_here = scopes_of(view, api).get(scope)
-    if found_here is None:
-        raise NotFound(ObjectKind.PERMISSION.label, f"{identifier} - {scope}")
-    return found_here
-
-
 def definition_of(view: View, api: Object) -> dict[str, Any]:
     """What decides which tokens are issued for an API."""
     defined: dict[str, Any] = json.loads(view.facts(api.key, FactKind.API_DEFINITION)[0].value or "")
@@ -207,11 +202,21 @@ def describe(view: View, apis: Iterable[Object]) -> list[ApiView]:
                 None
                 if order is None
                 else [(scope, said[permissions[scope].key].get("description")) for scope in order],
-                None if sealed is None else view.issuer.vault.open(sealed, api, SIGNING_SECRET),
+                view.issuer.vault.open(sealed, api, SIGNING_SECRET) if sealed and _sees_secrets(view) else None,
                 _client_of(view, profile.get("client")),
             )
         )
     return described
+
+
+def is_system(view: View, api: Object) -> bool:
+    """Whether it is the API that manages this server."""
+    return view.reader.profiles([api.key])[api.key]["identifier"] == SYSTEM_API
+
+
+def _sees_secrets(view: View) -> bool:
+    """Whether who asks may see what APIs' tokens are signed with: the operator, and clients."""
+    return view.asks is None or view.actor.is_client
 
 
 def _client_of(view: View, public_id: str | None) -> str | None:
@@ -267,6 +272,16 @@ def _checked_identifier(identifier: str) -> str:
 def _extras(members: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in members.items() if key not in DEFINING and value is not None}
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def _policies(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members with whole policies for both subjects: what is null of them is as it is by default."""
+    said = members.get("subject_type_authorization")
+    if not isinstance(said, Mapping):
+        return dict(members)
+    known = DEFAULTS["subject_type_authorization"]
+    whole = {one: {"policy": (said.get(one) or {}).get("policy") or known[one]["policy"]} for one in known}
+    return {**members, "subject_type_authorization": whole}
 
 
 def _stored(definition: Mapping[str, Any]) -> str:

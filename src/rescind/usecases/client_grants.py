@@ -92,7 +92,8 @@ def update(
     """Change what is given. Scopes replace the list; giving up all scopes needs the list that stays."""
     found_now = unit.get(ObjectKind.CLIENT_GRANT, grant)
     known = describe(unit, [found_now])[0]
-    terms = known.terms
+    # Not what was written once: a scope that the API lost and has again was granted to nobody.
+    terms = replace(known.terms, order=tuple(known.scopes))
     if scopes is not None:
         terms = replace(terms, order=tuple(dict.fromkeys(scopes)))
     if all_scopes is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
-from rescind.model.errors import Conflict, Forbidden, Invalid, NotFound
+from rescind.model.errors import Conflict, Forbidden, Invalid, MissingScope, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import limits, signing_keys
@@ -28,7 +28,8 @@ DEFAULTS: Mapping[str, Any] = {
     "grant_types": ["authorization_code", "implicit", "refresh_token", "client_credentials"],
 }
 SECRET_LENGTH_MIN = 32
-READ_KEYS = "read:client_keys"
+READ_KEYS, UPDATE_KEYS = "read:client_keys", "update:client_keys"
+PROVING = ("token_endpoint_auth_method", "client_authentication_methods")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def update(unit: Unit, *, client: str, members: Mapping[str, Any], name: str | N
     """Change what is given; a member that is None goes. Keys of `client_metadata` are merged in the same way."""
     found_now = unit.get(ObjectKind.CLIENT, client)
     known = describe(unit, [found_now])[0]
+    _demand_keys(unit, known, members)
     merged = {**known.definition, **known.extras, **members}
     if isinstance(members.get("client_metadata"), Mapping):
         both = {**(known.extras.get("client_metadata") or {}), **members["client_metadata"]}
@@ -115,6 +117,8 @@ def update(unit: Unit, *, client: str, members: Mapping[str, Any], name: str | N
     _write(unit, found_now, merged)
     if name is not None:
         unit.write_profile(found_now, name=limits.name(name))
+    if known.secret is None and merged.get("token_endpoint_auth_method", "none") != "none":
+        _write_secret(unit, found_now, None)
     return known.public_id
 
 
@@ -163,6 +167,17 @@ def definition_of(view: View, client: Object) -> dict[str, Any]:
     """What decides which tokens a client gets."""
     defined: dict[str, Any] = json.loads(view.facts(client.key, FactKind.CLIENT_DEFINITION)[0].value or "")
     return defined
+
+
+def _demand_keys(unit: Unit, known: ClientView, members: Mapping[str, Any]) -> None:
+    """How a client proves who it is, is changed by clients that may change keys of clients, and nobody else."""
+    now = {**known.definition, **known.extras}
+    if all(members.get(name, now.get(name)) == now.get(name) for name in PROVING):
+        return
+    if not unit.actor.is_client:
+        raise Forbidden("only a client may change how a client proves who it is")
+    if not unit.actor.may(UPDATE_KEYS, RESOURCE_TYPE, SYSTEM_API):
+        raise MissingScope((UPDATE_KEYS,))
 
 
 def _seen(view: View, client: ClientView) -> ClientView:

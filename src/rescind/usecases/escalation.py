@@ -12,15 +12,18 @@ from json import loads
 from rescind.decision.cover import TooMuchWork, uncovered
 from rescind.decision.effective import effective_permissions
 from rescind.decision.snapshot import Principal, Reach, Snapshot, gather
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.conditions import Effect
 from rescind.model.documents import Statement, statements_of
 from rescind.model.errors import Forbidden
 from rescind.model.facts import Fact, FactKind
+from rescind.model.literals import spoken
 from rescind.model.objects import PLATFORM, ObjectKind
-from rescind.usecases.actor import Actor
+from rescind.usecases.actor import Actor, snapshot_of
 from rescind.usecases.unit import Member, Unit, View
 
 _EVERYTHING = Statement(Effect.ALLOW, ("*",), ("*",))
+_SYSTEM = f"{RESOURCE_TYPE}:{SYSTEM_API}"
 _ABOUT_THE_HOLDER = (FactKind.EXISTENCE, FactKind.DOCUMENT, FactKind.ROLE_DEFINITION)
 _BINDS_NOBODY = (FactKind.API_ACCESS, FactKind.TRUST, FactKind.TRUSTED_PARTY)
 """What ends with these takes its Denies along with its Allows."""
@@ -28,11 +31,20 @@ _BINDS_NOBODY = (FactKind.API_ACCESS, FactKind.TRUST, FactKind.TRUSTED_PARTY)
 
 def refuse_escalation(unit: Unit) -> None:
     """Raise `Forbidden` if the unit's plan gives anything that its actor does not hold."""
+    if unit.actor.is_client:
+        return
     if not _is_bound(unit.actor):
+        _refuse_platform(unit)
         return
     missing = _missing(_given(unit), unit.actor)
     if missing is not None:
         raise Forbidden(f"not permitted to grant what you do not hold: {_said(missing)}")
+
+
+def _refuse_platform(unit: Unit) -> None:
+    """Nobody becomes an administrator of the platform from inside an organization, not even by its root."""
+    if any(_SYSTEM in statement.resources for statement in _given(unit)):
+        raise Forbidden("not permitted to make administrators of the platform")
 
 
 def refuse_credential(view: View, member: Member) -> None:
@@ -61,13 +73,18 @@ def _is_bound(actor: Actor) -> bool:
 
 def _missing(given: Iterable[Statement], actor: Actor) -> Statement | None:
     try:
-        return uncovered(given, _held(actor.snapshot))
+        return uncovered(given, _held(actor))
     except TooMuchWork:
         raise Forbidden("too many long patterns to prove that nothing is granted beyond what you hold") from None
 
 
-def _held(snapshot: Snapshot) -> list[Statement]:
-    return [held.statement for held in effective_permissions(snapshot)]
+def _held(actor: Actor) -> list[Statement]:
+    """What the actor holds; of the platform's administration no more than his token is good for."""
+    held = [held.statement for held in effective_permissions(actor.snapshot)]
+    scopes = actor.scopes
+    if scopes is None:
+        return held
+    return [one for one in held if _SYSTEM not in one.resources or {spoken(action) for action in one.actions} <= scopes]
 
 
 def _said(statement: Statement) -> str:
@@ -91,12 +108,12 @@ def _given(unit: Unit) -> list[Statement]:
     given = []
     for fact in opened:
         old = next((ended for ended in closed if ended.place == fact.place), None)
-        if fact.kind is not FactKind.SUSPENSION and not _is_same_type(old, fact):
+        if fact.kind not in (FactKind.SUSPENSION, FactKind.BLOCK) and not _is_same_type(old, fact):
             had = _flow(unit, before, old) if old and fact.kind is FactKind.DOCUMENT else []
             given += _of_effect(Effect.ALLOW, [*_flow(unit, after, fact), *_entered(unit, after, fact)], but=had)
     for fact in closed:
         new = next((begun for begun in opened if begun.place == fact.place), None)
-        if fact.kind is FactKind.SUSPENSION:
+        if fact.kind in (FactKind.SUSPENSION, FactKind.BLOCK):
             # Lifting it gives what it held back.
             given += _of_effect(Effect.ALLOW, [*_flow(unit, before, fact), *_entered(unit, before, fact)])
         elif fact.kind not in _BINDS_NOBODY and not _is_same_type(fact, new):
@@ -157,9 +174,10 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             | FactKind.GROUP_MEMBERSHIP
         ):
             return _of_object(unit, world, fact.thing, unit.kind_of(fact.thing))
+        case FactKind.BLOCK:
+            return [held.statement for held in effective_permissions(snapshot_of(unit.reader, Principal(fact.holder)))]
         case (
-            FactKind.BLOCK
-            | FactKind.HOME
+            FactKind.HOME
             | FactKind.PERSONAL
             | FactKind.REACH
             | FactKind.SERVICE
@@ -230,7 +248,9 @@ def _of_object(view: View, world: Snapshot, key: int, kind: ObjectKind) -> list[
         case ObjectKind.ROLE:
             return _said_by(world, world.from_role(key) if world.assignable(key) else ())
         case ObjectKind.GROUP:
-            return _said_by(world, world.from_holder(key, view.organization))
+            # What it carries outside of organizations comes with it.
+            scopes = {view.organization, PLATFORM}
+            return [said for scope in sorted(scopes) for said in _said_by(world, world.from_holder(key, scope))]
         case ObjectKind.MEMBERSHIP:
             return _said_by(world, replace(world, principal=Principal(PLATFORM, view.organization, key)).reaches)
         case _:

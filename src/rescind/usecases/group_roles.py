@@ -112,7 +112,7 @@ def detach_roles(unit: Unit, *, group: str, roles: Sequence[str]) -> None:
     """Detach roles from a group here; what is not attached, or unknown, is passed over."""
     found = unit.get(ObjectKind.GROUP, group)
     for role in roles:
-        known = unit.lookup(ObjectKind.ROLE, role)
+        known = unit.lookup(ObjectKind.ROLE, role, also_ended=True)
         if known is not None:
             detach(unit, FactKind.ROLE_ATTACHMENT, found, known)
 
@@ -128,7 +128,7 @@ def detach_groups(unit: Unit, *, role: str, groups: Sequence[str]) -> None:
     """Detach a role from groups here; what it is not attached to, or is unknown, is passed over."""
     found = unit.get(ObjectKind.ROLE, role)
     for group in groups:
-        known = unit.lookup(ObjectKind.GROUP, group)
+        known = unit.lookup(ObjectKind.GROUP, group, also_ended=True)
         if known is not None:
             detach(unit, FactKind.ROLE_ATTACHMENT, known, found)
 

@@ -1,6 +1,6 @@
 """Permissions: scopes of registered APIs, held directly or by a role."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rescind.decision.decide import decide
@@ -127,28 +127,35 @@ def _held(view: View, holder: Object) -> list[Interval]:
 
 def _grant(unit: Unit, holder: Object, scope: int, permissions: Sequence[Pair]) -> None:
     before = len(_held(unit, holder))
-    found = {_permission(unit, holder, *pair).key for pair in permissions}
+    known = _scopes_of_all(unit, {identifier for identifier, _ in permissions})
+    found = {_permission(holder, known, *pair).key for pair in permissions}
     opened = [unit.open(Fact(FactKind.PERMISSION_GRANT, holder.key, key, scope)) for key in sorted(found)]
     if before + sum(opened) > limits.PERMISSIONS_MAX:
         raise LimitReached(f"No more permissions can be assigned to this {holder.kind.label}.")
 
 
-def _permission(view: View, holder: Object, identifier: str, scope: str) -> Object:
+def _scopes_of_all(view: View, identifiers: Iterable[str]) -> dict[str, dict[str, Object]]:
+    """The permissions to the scopes of those APIs that there are, by identifier and scope."""
+    known = {}
+    for identifier in identifiers:
+        try:
+            known[identifier] = apis.scopes_of(view, apis.identified(view, identifier))
+        except NotFound:
+            continue
+    return known
+
+
+def _permission(holder: Object, known: Mapping[str, Mapping[str, Object]], identifier: str, scope: str) -> Object:
     """The permission to a scope; where there is no such API, a role's is told so and a user's that it is no scope."""
-    try:
-        return apis.permission(view, identifier, scope)
-    except NotFound as missing:
-        if missing.what != ObjectKind.API.label:
-            raise
-        if holder.kind is ObjectKind.ROLE:
-            raise NotFound(missing.what, identifier) from None
-        raise NotFound(ObjectKind.PERMISSION.label, f"{identifier} - {scope}") from None
+    if identifier not in known and holder.kind is ObjectKind.ROLE:
+        raise NotFound(ObjectKind.API.label, identifier)
+    if scope not in known.get(identifier, {}):
+        raise NotFound(ObjectKind.PERMISSION.label, f"{identifier} - {scope}")
+    return known[identifier][scope]
 
 
 def _revoke(unit: Unit, holder: Object, scope: int, permissions: Sequence[Pair]) -> None:
-    for pair in permissions:
-        try:
-            permission = apis.permission(unit, *pair)
-        except NotFound:
-            continue
-        unit.close(Fact(FactKind.PERMISSION_GRANT, holder.key, permission.key, scope))
+    known = _scopes_of_all(unit, {identifier for identifier, _ in permissions})
+    for identifier, name in permissions:
+        if name in known.get(identifier, {}):
+            unit.close(Fact(FactKind.PERMISSION_GRANT, holder.key, known[identifier][name].key, scope))

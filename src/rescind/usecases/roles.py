@@ -167,7 +167,7 @@ def detach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
     else:
         who = unit.user(user)
         holder = who if unit.organization == PLATFORM else unit.membership_of(who) or unit.pending_of(who)
-        found = [known for role in roles if (known := unit.lookup(ObjectKind.ROLE, role)) is not None]
+        found = [known for role in roles if (known := unit.lookup(ObjectKind.ROLE, role, also_ended=True)) is not None]
     return [role.id for role in found if holder and detach(unit, FactKind.ROLE_ATTACHMENT, holder, role)]
 
 

@@ -1,7 +1,7 @@
 """The one way in: every use case runs here, enforced, at one revision; every write in one transaction."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from rescind.engine.freshness import Freshness, Moment
@@ -10,7 +10,7 @@ from rescind.model.errors import Forbidden, NotFound, Unauthenticated, UnknownAd
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store.contract import Reader, Store
-from rescind.usecases import sessions
+from rescind.usecases import apis, sessions, tokens
 from rescind.usecases.actor import (
     SESSION_PREFIX,
     Actor,
@@ -213,12 +213,25 @@ def _admit(reader: Reader, call: Call, issuer: Issuer) -> tuple[Actor | Guest | 
 
 def _admit_administrator(reader: Reader, call: Call, issuer: Issuer) -> tuple[Actor, int]:
     """An administrator of the platform, outside every organization or in the one that the call names."""
-    actor = authenticate_bearer(reader, call.asking, issuer)
+    actor = _as_the_client_may(reader, authenticate_bearer(reader, call.asking, issuer), issuer)
     himself = reader.find_named("public_id", call.target_id) if call.requirement.own_scopes else None
     call.requirement.demand_scope(actor, is_own=himself is not None and himself.key == actor.user.key)
     if call.requirement.acting is not Acting.WITHIN:
         return actor, PLATFORM
     return actor, View(reader, actor, PLATFORM).get(ObjectKind.ORGANIZATION, call.target_id).key
+
+
+def _as_the_client_may(reader: Reader, actor: Actor, issuer: Issuer) -> Actor:
+    """A user is an administrator through a client as far as that may still act for users."""
+    if actor.is_client or actor.scopes is None:
+        return actor
+    view = View(reader, actor, PLATFORM, issuer)
+    api = apis.identified(view, issuer.management)
+    try:
+        allowed = tokens.bound_of(view, actor.credential, api, apis.definition_of(view, api))
+    except tokens.NoToken:
+        raise Unauthenticated("invalid credential") from None
+    return replace(actor, scopes=actor.scopes & set(allowed))
 
 
 def _admit_member(reader: Reader, call: Call) -> Actor:

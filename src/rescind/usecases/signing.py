@@ -51,12 +51,10 @@ def verified(reader: Reader, token: str, issuer: Issuer, audience: str | None = 
     """
     try:
         unproven = jws.extract_compact(token.encode("ascii"))
-        header, said = unproven.headers(), json.loads(unproven.payload)
-        audiences = said["aud"] if isinstance(said["aud"], list) else [said["aud"]]
-        algorithm = _algorithm_for(reader, issuer, audiences)
-        key = _proving_key(reader, issuer, header, algorithm, audiences)
-        claims = jwt.decode(token, key, algorithms=[algorithm]).claims
-    except (JoseError, ValueError, TypeError, KeyError, UnicodeError):
+        audiences = _audiences(json.loads(unproven.payload))
+        key, algorithms = _proving_key(reader, issuer, unproven.headers(), audiences, audience)
+        claims = jwt.decode(token, key, algorithms=algorithms).claims
+    except (JoseError, ValueError, TypeError, KeyError, UnicodeError, RecursionError):
         raise BadToken(Fault.SIGNATURE) from None
     if claims.get("iss") != issuer.url:
         raise BadToken(Fault.SIGNATURE)
@@ -76,7 +74,7 @@ def asserted_by(assertion: str) -> str:
     try:
         said = json.loads(jws.extract_compact(assertion.encode("ascii")).payload)
         return str(said["sub"])
-    except (JoseError, ValueError, TypeError, KeyError, UnicodeError):
+    except (JoseError, ValueError, TypeError, KeyError, UnicodeError, RecursionError):
         return ""
 
 
@@ -87,7 +85,7 @@ def is_assertion(reader: Reader, assertion: str, issuer: Issuer, client: Object,
     for pem in _registered(extras):
         try:
             claims = jwt.decode(assertion, _assertion_key(pem), algorithms=list(ASSERTION_ALGORITHMS)).claims
-        except (JoseError, ValueError, TypeError, UnicodeError):
+        except (JoseError, ValueError, TypeError, UnicodeError, RecursionError):
             continue
         said = claims.get("aud")
         audiences = {str(one) for one in (said if isinstance(said, list) else [said])}
@@ -109,7 +107,8 @@ def _registered(extras: Mapping[str, Any]) -> list[str]:
 def secret_of(reader: Reader, issuer: Issuer, api: Object) -> OctKey:
     """The secret that tokens for an API with HS256 are signed with."""
     sealed = reader.secret(api.key, SIGNING_SECRET)
-    assert sealed is not None
+    if sealed is None:
+        raise KeyError("signing_secret")
     return OctKey.import_key(issuer.vault.open(sealed, api, SIGNING_SECRET))
 
 
@@ -126,29 +125,32 @@ def opened(reader: Reader, issuer: Issuer, key: Object) -> RSAKey:
     return _private_key(issuer.vault.open(sealed, key, PRIVATE_KEY))
 
 
-def _api(reader: Reader, issuer: Issuer, audiences: list[str]) -> Object | None:
-    found = (reader.find_named("identifier", issuer.stored(audience)) for audience in audiences)
-    return next((api for api in found if api is not None), None)
-
-
-def _algorithm_for(reader: Reader, issuer: Issuer, audiences: list[str]) -> str:
-    """The one algorithm that tokens for an API are signed with: never the one that a token names."""
-    api = _api(reader, issuer, audiences)
-    definitions = reader.intervals([api.key], FactKind.API_DEFINITION) if api else []
-    return next((str(json.loads(found.fact.value or "")["signing_alg"]) for found in definitions), "RS256")
+def _audiences(said: Any) -> list[str]:
+    """Whom a token is for. Raises `TypeError` for what names nobody."""
+    found = said["aud"] if isinstance(said["aud"], list) else [said["aud"]]
+    if not all(isinstance(one, str) for one in found):
+        raise TypeError("aud")
+    return found
 
 
 def _proving_key(
-    reader: Reader, issuer: Issuer, header: Mapping[str, Any], algorithm: str, audiences: list[str]
-) -> RSAKey | OctKey:
-    if algorithm not in RSA_ALGORITHMS:
-        api = _api(reader, issuer, audiences)
-        assert api is not None
-        return secret_of(reader, issuer, api)
-    found = reader.find_named("public_id", header["kid"])
+    reader: Reader, issuer: Issuer, header: Mapping[str, Any], audiences: list[str], wanted: str | None
+) -> tuple[RSAKey | OctKey, list[str]]:
+    """The key that must have signed a token, and by which algorithms.
+
+    An API's secret signs for that API alone: never for the API that manages this server, and for nobody's person.
+    """
+    if header["alg"] == "HS256":
+        apis = [api for one in audiences if (api := reader.find_named("identifier", issuer.stored(one))) is not None]
+        if len(apis) != 1 or len(audiences) > 1 + (issuer.userinfo in audiences) or wanted is not None:
+            raise KeyError("aud")
+        return secret_of(reader, issuer, apis[0]), ["HS256"]
+    kid = header["kid"]
+    found = reader.find_named("public_id", kid) if isinstance(kid, str) else None
     if found is None or found.kind is not ObjectKind.SIGNING_KEY:
         raise KeyError("kid")
-    return _public_key(reader.intervals([found.key], FactKind.SIGNING_KEY)[0].fact.value or "")
+    public = reader.intervals([found.key], FactKind.SIGNING_KEY)[0].fact.value or ""
+    return _public_key(public), list(RSA_ALGORITHMS)
 
 
 @lru_cache(maxsize=64)

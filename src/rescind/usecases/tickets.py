@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rescind.model.errors import Invalid, NotFound
+from rescind.model.errors import Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import Object, ObjectKind
 from rescind.store.contract import PAGE_SIZE_MAX, Window
@@ -72,6 +72,8 @@ def invite(
 ) -> str:
     """Invite an address through an application, with roles that it has from joining on, and return the public id."""
     limits.email(email)
+    if roles and not unit.actor.is_client:
+        raise Forbidden("only a client may promise roles")
     try:
         application = clients.get(unit, client)
     except NotFound:

@@ -1,7 +1,7 @@
 """Tokens: what a client gets for proving who it, or its user, is; and what one is good for now."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from rescind.model.errors import BadToken, Fault, NotFound, Refusal, Unauthentic
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import accounts, apis, client_grants, clients, permissions, signing
-from rescind.usecases.actor import OF_CLIENT, parties_of, principal_of, snapshot_of, verifier_of
+from rescind.usecases.actor import OF_CLIENT, REVISION, is_as_old, parties_of, principal_of, snapshot_of, verifier_of
 from rescind.usecases.token_families import REFRESH, FamilyTerms, family_terms, terms_text
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import PASSWORD
@@ -104,6 +104,8 @@ def by_client_credentials(view: View, *, audience: str | None, scope: str | None
     """A token for the client itself, for the scopes of an API that it was granted, or some of them."""
     client = view.actor.user
     _demand_grant_type(view, client, CLIENT_CREDENTIALS)
+    if not view.actor.is_proven:
+        raise NoToken("unauthorized_client", f"Grant type '{CLIENT_CREDENTIALS}' not allowed for the client.")
     if not audience:
         raise NoToken("access_denied", "Non-global clients are not allowed access to APIv1")
     api = _api(view, audience)
@@ -247,45 +249,20 @@ def revoke(unit: Unit, *, token: str) -> None:
 # --- what a token is good for ---------------------------------------------------------------------------------------
 
 
-def introspect(view: View, *, token: str) -> dict[str, Any]:
-    """What a token is good for now (RFC 7662): nothing, if who has it could not get it any more."""
-    inactive = {"active": False}
-    kept = _introspected_kept(view, token)
+def introspect(view: View, *, token: str, is_turn: Callable[[int, str, str], bool]) -> dict[str, Any]:
+    """What a token is good for now (RFC 7662): nothing, if who has it could not get it any more.
+
+    `is_turn` says of a family, the verifier of its first turn and another whether that one is to be used next.
+    """
+    if not view.actor.is_proven:
+        raise Unauthenticated("unknown client")
+    kept = _introspected_kept(view, token, is_turn)
     if kept is not None:
         return kept
     try:
-        claims = signing.verified(view.reader, token, view.issuer)
-    except BadToken:
-        return inactive
-    client, subject = parties_of(view.reader, claims)
-    if client is None or subject is None:
-        return inactive
-    audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
-    api = next((found for audience in audiences if (found := _api(view, audience)) is not None), None)
-    organization = view.lookup(ObjectKind.ORGANIZATION, str(claims["org_id"])) if "org_id" in claims else None
-    if "org_id" in claims and organization is None:
-        return inactive
-    is_client = subject.kind is ObjectKind.CLIENT
-    snapshot = _snapshot(view, subject, organization.key if organization and not is_client else PLATFORM)
-    if _standing(snapshot) is not None:
-        return inactive
-    granted = client_grants.of_client(view, client, api, "client") if api and is_client else None
-    if is_client and (
-        granted is None or (organization and not client_grants.is_usable_in(view, granted, organization))
-    ):
-        return inactive
-    said = {key: value for key, value in claims.items() if key not in ("scope", "permissions")}
-    scopes = str(claims.get("scope", "")).split()
-    if api is not None:
-        held = permissions.effective(view, snapshot, api, view.actor.address)
-        definition = apis.definition_of(view, api)
-        is_bound = is_client or definition.get("enforce_policies") or view.issuer.management in audiences
-        bound = held if is_bound else definition["scopes"] or []
-        scopes = [scope for scope in scopes if scope in bound or (scope in OIDC_SCOPES and not is_client)]
-        if "permissions" in claims:
-            said["permissions"] = [scope for scope in held if scope in scopes] if is_client else held
-    client_id = _spelled(view, client)
-    return {"active": True, **said, "scope": " ".join(scopes), "client_id": client_id, "token_type": "Bearer"}
+        return _introspected_signed(view, signing.verified(view.reader, token, view.issuer))
+    except (BadToken, NoToken, NotFound):
+        return {"active": False}
 
 
 def userinfo(view: View, *, token: str) -> tuple[accounts.AccountView, list[str]]:
@@ -300,7 +277,8 @@ def userinfo(view: View, *, token: str) -> tuple[accounts.AccountView, list[str]
     organization = _find(view, ObjectKind.ORGANIZATION, str(claims["org_id"])) if "org_id" in claims else None
     if "org_id" in claims and organization is None:
         raise BadToken(Fault.UNUSABLE)
-    if _standing(_snapshot(view, user, organization.key if organization else PLATFORM)) is not None:
+    snapshot = _snapshot(view, user, organization.key if organization else PLATFORM)
+    if _standing(snapshot) is not None or not _is_of_membership(view, snapshot, claims):
         raise Unauthenticated("invalid credential")
     return accounts.describe(view, [user])[0], str(claims["scope"]).split()
 
@@ -317,10 +295,50 @@ def _userinfo_of_opaque(view: View, key: int) -> tuple[accounts.AccountView, lis
     return accounts.describe(view, [user])[0], scopes
 
 
-def _introspected_kept(view: View, token: str) -> dict[str, Any] | None:
+def _introspected_signed(view: View, claims: Mapping[str, Any]) -> dict[str, Any]:
+    """What a token that says everything itself is good for. Raises `NotFound` or `NoToken` where that is nothing."""
+    client, subject = parties_of(view.reader, claims)
+    audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+    api = next((found for audience in audiences if (found := _api(view, audience)) is not None), None)
+    if client is None or subject is None or (api is None and view.issuer.userinfo not in audiences):
+        raise NotFound("token")
+    organization = view.get(ObjectKind.ORGANIZATION, str(claims["org_id"])) if "org_id" in claims else None
+    is_client = subject.kind is ObjectKind.CLIENT
+    snapshot = _snapshot(view, subject, organization.key if organization and not is_client else PLATFORM)
+    if _standing(snapshot) is not None or not _is_of_membership(view, snapshot, claims):
+        raise NotFound("token")
+    granted = client_grants.of_client(view, client, api, "client") if api and is_client else None
+    if is_client and (
+        granted is None or (organization and not client_grants.is_usable_in(view, granted, organization))
+    ):
+        raise NotFound("token")
+    said = {key: value for key, value in claims.items() if key not in ("scope", "permissions")}
+    scopes = str(claims.get("scope", "")).split()
+    if api is not None:
+        held = permissions.effective(view, snapshot, api, view.actor.address)
+        bound = held if is_client else _asked_for_users(view, client, api, held)
+        scopes = [scope for scope in scopes if scope in bound or (scope in OIDC_SCOPES and not is_client)]
+        if "permissions" in claims:
+            said["permissions"] = [scope for scope in held if scope in scopes] if is_client else held
+    client_id = _spelled(view, client)
+    return {"active": True, **said, "scope": " ".join(scopes), "client_id": client_id, "token_type": "Bearer"}
+
+
+def _asked_for_users(view: View, client: Object, api: Object, held: Sequence[str]) -> Sequence[str]:
+    """The scopes of an API that a client may have on behalf of a user who holds these."""
+    definition = apis.definition_of(view, api)
+    bound = bound_of(view, client, api, definition)
+    if not definition.get("enforce_policies") and not apis.is_system(view, api):
+        return bound
+    return [scope for scope in bound if scope in held]
+
+
+def _introspected_kept(view: View, token: str, is_turn: Callable[[int, str, str], bool]) -> dict[str, Any] | None:
     """What a token that is kept here is good for; None for one that is not."""
     family, turn = _family(view, token)
     if family is not None:
+        if not is_turn(family.key, view.reader.secret(family.key, FIRST_TURN) or "", turn):
+            return {"active": False}
         return _introspected_family(view, family, turn, "refresh_token")
     opaque = view.reader.find_credential(OPAQUE, verifier_of(token))
     if opaque is None:
@@ -371,12 +389,10 @@ def _for_user(
     bound: Sequence[str] = ()
     if api is not None:
         definition = apis.definition_of(view, api)
-        bound = _bound(view, client, api, definition)
-        if definition.get("enforce_policies") or terms.audience == view.issuer.management:
-            held = permissions.effective(view, snapshot, api, view.actor.address)
-            bound = [scope for scope in bound if scope in held]
-            if _copies_permissions(definition):
-                claims["permissions"] = held
+        held = permissions.effective(view, snapshot, api, view.actor.address)
+        bound = _asked_for_users(view, client, api, held)
+        if _copies_permissions(definition):
+            claims["permissions"] = held
     lasts = api is not None and definition["allow_offline_access"] and REFRESH_TOKEN in _grant_types(view, client)
     scopes = [
         scope
@@ -393,7 +409,7 @@ def _for_user(
     return Issued(issued.access_token, issued.expires_in, issued.scope, id_token)
 
 
-def _bound(view: View, client: Object, api: Object, definition: Mapping[str, Any]) -> Sequence[str]:
+def bound_of(view: View, client: Object, api: Object, definition: Mapping[str, Any]) -> Sequence[str]:
     """The scopes of an API that a client may ask for on behalf of users."""
     if not clients.definition_of(view, client).get("is_first_party", True):
         # Users consent on pages that do not exist yet.
@@ -432,6 +448,7 @@ def _access_token(
         "aud": audiences if len(audiences) > 1 else audiences[0],
         "iat": now,
         "exp": now + seconds,
+        REVISION: view.reader.revision,
         **({"scope": " ".join(scopes)} if scopes else {}),
         **{name: value for name, value in claims.items() if not (is_rfc9068 and name == "gty")},
         **about_client,
@@ -524,6 +541,14 @@ def _standing(snapshot: Snapshot) -> Reason | None:
     """What keeps a principal from everything, if anything does."""
     state = state_of(AccessRequest("", ""), snapshot)
     return None if state is Reason.ROOT else state
+
+
+def _is_of_membership(view: View, snapshot: Snapshot, claims: Mapping[str, Any]) -> bool:
+    """Whether a token from a login through an organization is as young as the membership is now."""
+    membership = snapshot.principal.membership
+    if not membership:
+        return True
+    return is_as_old(view.reader, membership, claims)
 
 
 def _api(view: View, audience: str) -> Object | None:

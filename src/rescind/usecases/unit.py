@@ -107,11 +107,14 @@ class View:
         is_outside = self.is_administered and self.organization == PLATFORM
         return found if found and (is_outside or found.owner in (self.organization, PLATFORM)) else None
 
-    def lookup(self, kind: ObjectKind, identifier: str) -> Object | None:
-        """The object with that id, whosever it is, in the spelling of who asks."""
+    def lookup(self, kind: ObjectKind, identifier: str, *, also_ended: bool = False) -> Object | None:
+        """The object with that id, whosever it is, in the spelling of who asks; by a public id a living one.
+
+        With `also_ended` any: what is taken from somebody must not come back when its thing is restored.
+        """
         if not self.is_administered:
             return self.reader.find_object(kind, identifier)
-        found = self.reader.find_named("public_id", identifier)
+        found = self.reader.find_named("public_id", identifier, also_ended=also_ended)
         return found if found and found.kind is kind else None
 
     def user(self, identifier: str) -> Object:

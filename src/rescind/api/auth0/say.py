@@ -64,12 +64,14 @@ def permission_of_user(issuer: Issuer, found: PermissionView) -> dict[str, Any]:
 def api(issuer: Issuer, found: ApiView) -> dict[str, Any]:
     """A resource server."""
     said: dict[str, Any] = {
+        **found.extras,
         "id": found.public_id,
         **({"name": found.name} if found.name is not None else {}),
         "identifier": issuer.spoken(found.identifier),
         **found.definition,
-        **found.extras,
     }
+    for name in ("client_id", "is_system", "signing_secret"):
+        said.pop(name, None)
     if found.scopes is not None:
         said["scopes"] = [
             {"value": scope, **({} if description is None else {"description": description})}
@@ -86,7 +88,7 @@ def client(found: ClientView, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """A client."""
     keys = {"signing_keys": [{"cert": found.certificate}]}
     known = {"name": found.name, "client_id": found.public_id}
-    said = {**defaults, **keys, **known, **found.definition, **found.extras}
+    said = {**defaults, **found.extras, **keys, **found.definition, **known}
     return said | ({"client_secret": found.secret} if found.secret is not None else {})
 
 
@@ -113,10 +115,10 @@ def client_grant(issuer: Issuer, found: ClientGrantView) -> dict[str, Any]:
 def organization(found: OrganizationView) -> dict[str, Any]:
     """An organization."""
     return {
-        "id": found.public_id,
-        "name": found.slug,
-        "display_name": found.name,
         "third_party_client_access": "block",
         "is_app_entitlement_active": False,
         **{name: value for name, value in found.extras.items() if name != "metadata" or value},
+        "id": found.public_id,
+        "name": found.slug,
+        "display_name": found.name,
     }

@@ -64,7 +64,9 @@ def introspect_token(exchange: Here, body: wire.TokenNamed) -> Response:
     _prove(exchange, body)
     if not body.token:
         raise NoToken("invalid_request", "Missing required parameter: token")
-    return exchange.say(exchange.read(tokens.introspect, token=body.token), **_NEVER_STORED)
+    return exchange.say(
+        exchange.read(tokens.introspect, token=body.token, is_turn=exchange.logins.is_turn), **_NEVER_STORED
+    )
 
 
 def revoke_token(exchange: Here, body: wire.TokenNamed) -> Response:
@@ -110,6 +112,9 @@ def _for_password(exchange: Exchange, body: wire.TokenAsked) -> Issued:
     name, password = body.username or "", body.password or ""
     address = exchange.asking.address
     found = exchange.before(tokens.candidate, name=name)
+    if found.user is not None:
+        # Whatever she is called, it is she.
+        name = accounts.login_subject(found.user)
     if not exchange.logins.may_try(name, address, found.instant):
         raise TooMany(_TOO_MANY)
     is_hers = is_password(password, found.verifier or _NOBODYS) and found.verifier is not None

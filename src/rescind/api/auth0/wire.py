@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 
 class Strict(BaseModel):
@@ -145,6 +146,13 @@ class ClientMembers(Tolerant):
     organization_require_behavior: str | None = None
     client_metadata: Metadata | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_secret(cls, members: Any) -> Any:
+        if isinstance(members, dict) and "client_secret" in members:
+            raise PydanticCustomError("secret", "Additional properties not allowed: client_secret")
+        return members
+
 
 class ClientNew(ClientMembers):
     name: Short
@@ -219,10 +227,10 @@ class AccessRevocation(Strict):
 
 
 class RefreshTokensEnded(Strict):
-    ids: list[str] | None = None
-    user_id: str | None = None
-    client_id: str | None = None
-    audience: str | None = None
+    ids: Annotated[list[str], Field(min_length=1)] | None = None
+    user_id: Text | None = None
+    client_id: Text | None = None
+    audience: Text | None = None
 
 
 class TokenAsked(BaseModel):
