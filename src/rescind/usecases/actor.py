@@ -23,8 +23,6 @@ from rescind.usecases.issuer import Issuer
 API_KEY = "api_key"
 SESSION = "session"
 CLIENT_SECRET = "client_secret"  # noqa: S105 - the kind of a credential
-REVISION = "rescind_revision"
-"""The claim that says at which revision a token was issued: seconds are too coarse to tell before from after."""
 _DOTS_OF_JWT = 2
 OF_CLIENT = "@clients"
 """What the subject of a client's own token ends with."""
@@ -272,10 +270,10 @@ def parties_of(reader: Reader, claims: Mapping[str, Any]) -> tuple[Object | None
 
 
 def is_as_old(reader: Reader, key: int, claims: Mapping[str, Any]) -> bool:
-    """Whether an object lived already when a token was issued, at the revision that it names."""
-    issued = claims.get(REVISION)
+    """Whether an object lived already when a token was issued, as far as its seconds can tell."""
     born = reader.intervals([key], FactKind.EXISTENCE)[0].revision_from
-    return isinstance(issued, int) and born <= issued
+    since, _ = reader.origins([born])[born]
+    return bool(claims["iat"] >= since // 1_000_000)
 
 
 def _of_then(reader: Reader, found: Object | None, claims: Mapping[str, Any]) -> Object | None:

@@ -56,8 +56,10 @@ def create(unit: Unit, *, name: str, description: str, organization: str | None 
         if organization is None:
             raise Invalid("`organization` is required")
         unit.organization = unit.get(ObjectKind.ORGANIZATION, organization).key
-    elif organization not in (None, unit.reader.objects([unit.organization])[unit.organization].id):
-        raise NotFound(ObjectKind.ORGANIZATION.label)
+    elif organization is not None:
+        here = unit.reader.objects([unit.organization])[unit.organization]
+        if organization != here.id:
+            raise NotFound(ObjectKind.ORGANIZATION.label)
     group = unit.create(ObjectKind.GROUP)
     unit.write_profile(group, name=limits.name(name, "display_name"), description=limits.description(description))
     return group.id

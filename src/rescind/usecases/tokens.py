@@ -14,7 +14,7 @@ from rescind.model.errors import BadToken, Fault, NotFound, Refusal, Unauthentic
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import accounts, apis, client_grants, clients, permissions, signing
-from rescind.usecases.actor import OF_CLIENT, REVISION, is_as_old, parties_of, principal_of, snapshot_of, verifier_of
+from rescind.usecases.actor import OF_CLIENT, is_as_old, parties_of, principal_of, snapshot_of, verifier_of
 from rescind.usecases.token_families import REFRESH, FamilyTerms, family_terms, terms_text
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import PASSWORD
@@ -448,7 +448,6 @@ def _access_token(
         "aud": audiences if len(audiences) > 1 else audiences[0],
         "iat": now,
         "exp": now + seconds,
-        REVISION: view.reader.revision,
         **({"scope": " ".join(scopes)} if scopes else {}),
         **{name: value for name, value in claims.items() if not (is_rfc9068 and name == "gty")},
         **about_client,

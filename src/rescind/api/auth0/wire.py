@@ -22,6 +22,9 @@ class Tolerant(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
+MANY = 1000
+"""So many things can be named in one call: each is looked up while others wait for the lock."""
+
 Text = Annotated[str, Field(min_length=1)]
 Identifier = Annotated[str, Field(min_length=1, max_length=600)]
 Short = Annotated[str, Field(min_length=1, max_length=255)]
@@ -30,7 +33,7 @@ Metadata = dict[str, Any]
 
 
 class Roles(Strict):
-    roles: Annotated[list[str], Field(min_length=1)]
+    roles: Annotated[list[str], Field(min_length=1, max_length=MANY)]
 
 
 class Permission(Strict):
@@ -39,7 +42,7 @@ class Permission(Strict):
 
 
 class Permissions(Strict):
-    permissions: Annotated[list[Permission], Field(min_length=1)]
+    permissions: Annotated[list[Permission], Field(min_length=1, max_length=MANY)]
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -48,11 +51,11 @@ class Permissions(Strict):
 
 
 class Users(Strict):
-    users: Annotated[list[str], Field(min_length=1)]
+    users: Annotated[list[str], Field(min_length=1, max_length=MANY)]
 
 
 class Groups(Strict):
-    groups: Annotated[list[str], Field(min_length=1)]
+    groups: Annotated[list[str], Field(min_length=1, max_length=MANY)]
 
 
 class Members(Strict):
@@ -227,7 +230,7 @@ class AccessRevocation(Strict):
 
 
 class RefreshTokensEnded(Strict):
-    ids: Annotated[list[str], Field(min_length=1)] | None = None
+    ids: Annotated[list[str], Field(min_length=1, max_length=MANY)] | None = None
     user_id: Text | None = None
     client_id: Text | None = None
     audience: Text | None = None
