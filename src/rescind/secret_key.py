@@ -28,7 +28,7 @@ def secret_key(settings: Settings) -> str:
             f"set {VARIABLE} or {VARIABLE}_FILE to at least {KEY_LENGTH_MIN} random characters, the same on every "
             "node: secrets in PostgreSQL are sealed under it"
         )
-    file = Path(f"{url.database}.key")
+    file = Path(f"{url.database}.secret")
     if not file.exists():
         _make(file)
     return _checked(_read(file), str(file))

@@ -92,7 +92,7 @@ def test_a_short_or_missing_secret_key_is_refused(make_empty: Callable[[str], st
 def test_beside_a_file_a_key_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/rescind.db"
     assert rescind("init", RESCIND_DATABASE=database, RESCIND_SECRET_KEY="").returncode == 0
-    key = tmp_path / "rescind.db.key"
+    key = tmp_path / "rescind.db.secret"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert len(key.read_text().strip()) >= 32
     named = tmp_path / "elsewhere"
