@@ -264,9 +264,9 @@ def authenticate_bearer(reader: Reader, asking: Asking, issuer: Issuer) -> Actor
 def parties_of(reader: Reader, claims: Mapping[str, Any]) -> tuple[Object | None, Object | None]:
     """The client that a token was issued to, and the client or user whose it is, as far as they live."""
     sub, azp = str(claims.get("sub", "")), str(claims.get("azp", claims.get("client_id", "")))
-    client = _of_then(reader, _named(reader, ObjectKind.CLIENT, azp), claims)
+    client = _of_then(reader, spelled(reader, ObjectKind.CLIENT, azp), claims)
     for_itself = sub.removesuffix(OF_CLIENT) == azp and sub.endswith(OF_CLIENT)
-    return client, client if for_itself else _of_then(reader, _named(reader, ObjectKind.USER, sub), claims)
+    return client, client if for_itself else _of_then(reader, spelled(reader, ObjectKind.USER, sub), claims)
 
 
 def is_as_old(reader: Reader, key: int, claims: Mapping[str, Any]) -> bool:
@@ -281,7 +281,8 @@ def _of_then(reader: Reader, found: Object | None, claims: Mapping[str, Any]) ->
     return found if found and is_as_old(reader, found.key, claims) else None
 
 
-def _named(reader: Reader, kind: ObjectKind, public_id: str) -> Object | None:
+def spelled(reader: Reader, kind: ObjectKind, public_id: str) -> Object | None:
+    """The living object of that kind with that public id."""
     found = reader.find_named("public_id", public_id)
     return found if found and found.kind is kind else None
 
@@ -290,7 +291,7 @@ def authenticate_client(reader: Reader, asking: Asking, issuer: Issuer) -> Actor
     """The client that presents itself with its secret. Raises `Unauthenticated`, and never says why."""
     proof = asking.client or ClientProof("")
     client_id = signing.asserted_by(proof.assertion) if proof.assertion else proof.id
-    client = _named(reader, ObjectKind.CLIENT, client_id) if proof.id in ("", client_id) else None
+    client = spelled(reader, ObjectKind.CLIENT, client_id) if proof.id in ("", client_id) else None
     if client is None:
         raise Unauthenticated("unknown client")
     if proof.assertion:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from rescind.decision.decide import decide
 from rescind.decision.snapshot import Principal, Snapshot
-from rescind.model.apis import RESOURCE_TYPE
 from rescind.model.errors import NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import apis, group_roles, permissions, roles
-from rescind.usecases.actor import principal_of, request_of, snapshot_of
+from rescind.usecases.actor import principal_of, snapshot_of
 from rescind.usecases.group_roles import GroupAccount
 from rescind.usecases.permissions import PermissionView
 from rescind.usecases.roles import RoleView
@@ -116,9 +115,7 @@ def _described(view: View, ways: dict[int, list[str]]) -> list[EffectiveRole]:
 def _paths(view: View, snapshot: Snapshot, api: Object, scope: str) -> list[tuple[Fact, ...]]:
     """The paths by which a scope is allowed, if it is."""
     identifier = view.reader.profiles([api.key])[api.key]["identifier"]
-    user = view.reader.objects([snapshot.principal.user])[snapshot.principal.user]
-    subject = {"type": user.kind.label, "id": user.id}
-    request = request_of(snapshot, scope, (RESOURCE_TYPE, identifier), address=view.actor.address, subject=subject)
+    request = permissions.request_for(view, snapshot, scope, identifier, view.actor.address)
     decision = decide(request, snapshot)
     return [ground.path for ground in decision.because] if decision.allowed else []
 

@@ -17,7 +17,6 @@ PERMISSIONS_MAX = 1000
 """Permissions of one role, and direct ones of one user."""
 SCOPES_MAX = 1000
 """Scopes of one API."""
-TOKEN_SECONDS_MAX = 2_592_000
 SESSION_SECONDS_MIN = 900
 SESSION_SECONDS_MAX = 43_200
 SESSION_SECONDS_DEFAULT = 3600

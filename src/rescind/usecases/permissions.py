@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rescind.decision.decide import decide
+from rescind.decision.decide import AccessRequest, decide
 from rescind.decision.snapshot import Snapshot
 from rescind.model.apis import RESOURCE_TYPE, scope_of
 from rescind.model.errors import LimitReached, NotFound
@@ -104,19 +104,24 @@ def describe(view: View, sources: dict[int, list[Source]]) -> list[PermissionVie
 def effective(view: View, snapshot: Snapshot, api: Object, address: str) -> list[str]:
     """The scopes of an API that the principal is allowed now, in the API's order: those that `decide` allows."""
     identifier = view.reader.profiles([api.key])[api.key]["identifier"]
-    who = view.reader.objects([snapshot.principal.user])[snapshot.principal.user]
-    subject = {"type": who.kind.label, "id": who.id}
     # Nothing else allows on an API: only these need to be asked for.
     candidates = {reach.policy for reach in snapshot.reaches if snapshot.is_of_api(reach.policy)}
     has_whole_api = any(snapshot.held(key, FactKind.GRANT_DEFINITION) for key in candidates)
     asked = {
-        scope: request_of(snapshot, scope, (RESOURCE_TYPE, identifier), address=address, subject=subject)
+        scope: request_for(view, snapshot, scope, identifier, address)
         for scope, permission in apis.scopes_of(view, api).items()
         if has_whole_api or permission.key in candidates
     }
     allowed = [scope for scope, request in asked.items() if decide(request, snapshot).allowed]
     order = apis.definition_of(view, api)["scopes"] or []
     return sorted(allowed, key=order.index)
+
+
+def request_for(view: View, snapshot: Snapshot, scope: str, identifier: str, address: str) -> AccessRequest:
+    """The question whether the principal may use a scope of the API with that identifier, as it is stored."""
+    who = view.reader.objects([snapshot.principal.user])[snapshot.principal.user]
+    subject = {"type": who.kind.label, "id": who.id}
+    return request_of(snapshot, scope, (RESOURCE_TYPE, identifier), address=address, subject=subject)
 
 
 def _held(view: View, holder: Object) -> list[Interval]:

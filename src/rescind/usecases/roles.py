@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rescind.model.errors import Conflict, Invalid, LimitReached, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.store.contract import PAGE_SIZE_MAX, Page, Window
+from rescind.store.contract import Page, Window
 from rescind.usecases import accounts, limits, policies
 from rescind.usecases.accounts import AccountView
 from rescind.usecases.groups import GroupView
@@ -55,7 +55,9 @@ def every(view: View, *, owner: str | None = None, of_organizations: bool = Fals
         living = view.reader.living(ObjectKind.ROLE)
         found = [role for role in living if role.owner != PLATFORM and view.exists(role.owner)]
     else:
-        found = _owned(view, PLATFORM if owner is None else view.get(ObjectKind.ORGANIZATION, owner).key)
+        found = view.owned_by(
+            ObjectKind.ROLE, PLATFORM if owner is None else view.get(ObjectKind.ORGANIZATION, owner).key
+        )
     return [role for role in describe(view, found) if role.role_type == "assignable"]
 
 
@@ -293,19 +295,8 @@ def assignable(view: View, role: str) -> Object:
     return found
 
 
-def _owned(view: View, owner: int) -> list[Object]:
-    """All living roles of one owner, by age."""
-    window: Window | None = Window(PAGE_SIZE_MAX)
-    found: list[Object] = []
-    while window is not None:
-        part = view.reader.page_objects(ObjectKind.ROLE, (owner,), window)
-        found += part.items
-        window = None if part.after is None else Window(PAGE_SIZE_MAX, after=part.after)
-    return found
-
-
 def _refuse_taken(view: View, owner: int, name: str) -> None:
-    profiles = view.reader.profiles([role.key for role in _owned(view, owner)])
+    profiles = view.reader.profiles([role.key for role in view.owned_by(ObjectKind.ROLE, owner)])
     if any(profile.get("name") == name for profile in profiles.values()):
         raise Conflict(ObjectKind.ROLE.label, "the role exists already")
 

@@ -10,7 +10,6 @@ from typing import Any
 from rescind.model.errors import Forbidden, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import Object, ObjectKind
-from rescind.store.contract import PAGE_SIZE_MAX, Window
 from rescind.usecases import clients, limits, organizations
 from rescind.usecases.actor import LINK, verifier_of
 from rescind.usecases.roles import assignable
@@ -43,12 +42,7 @@ class TicketView:
 
 def every(view: View) -> list[TicketView]:
     """The organization's tickets that nobody has answered, newest first."""
-    window: Window | None = Window(PAGE_SIZE_MAX)
-    found: list[Object] = []
-    while window is not None:
-        part = view.reader.page_objects(ObjectKind.INVITATION, (view.organization,), window)
-        found += part.items
-        window = None if part.after is None else Window(PAGE_SIZE_MAX, after=part.after)
+    found = view.owned_by(ObjectKind.INVITATION, view.organization)
     return [ticket for invitation in reversed(found) if (ticket := _described(view, invitation)) is not None]
 
 

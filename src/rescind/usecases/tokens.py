@@ -14,7 +14,7 @@ from rescind.model.errors import BadToken, Fault, NotFound, Refusal, Unauthentic
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import accounts, apis, client_grants, clients, permissions, signing
-from rescind.usecases.actor import OF_CLIENT, is_as_old, parties_of, principal_of, snapshot_of, verifier_of
+from rescind.usecases.actor import OF_CLIENT, is_as_old, parties_of, principal_of, snapshot_of, spelled, verifier_of
 from rescind.usecases.token_families import REFRESH, FamilyTerms, family_terms, terms_text
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import PASSWORD
@@ -274,7 +274,7 @@ def userinfo(view: View, *, token: str) -> tuple[accounts.AccountView, list[str]
     _, user = parties_of(view.reader, claims)
     if user is None or user.kind is not ObjectKind.USER or "openid" not in str(claims.get("scope", "")).split():
         raise BadToken(Fault.UNUSABLE)
-    organization = _find(view, ObjectKind.ORGANIZATION, str(claims["org_id"])) if "org_id" in claims else None
+    organization = spelled(view.reader, ObjectKind.ORGANIZATION, str(claims["org_id"])) if "org_id" in claims else None
     if "org_id" in claims and organization is None:
         raise BadToken(Fault.UNUSABLE)
     snapshot = _snapshot(view, user, organization.key if organization else PLATFORM)
@@ -555,11 +555,6 @@ def _api(view: View, audience: str) -> Object | None:
         return apis.identified(view, audience)
     except NotFound:
         return None
-
-
-def _find(view: View, kind: ObjectKind, public_id: str) -> Object | None:
-    found = view.reader.find_named("public_id", public_id)
-    return found if found and found.kind is kind else None
 
 
 def _spelled(view: View, of: Object) -> str:

@@ -10,7 +10,7 @@ from rescind.model.changes import CredentialEntry, Plan, ProfileEntry
 from rescind.model.errors import Forbidden, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.store.contract import Reader
+from rescind.store.contract import PAGE_SIZE_MAX, Reader, Window
 from rescind.usecases.actor import Actor, Guest, snapshot_of
 from rescind.usecases.issuer import Issuer
 from rescind.usecases.spellings import new_spelling
@@ -162,6 +162,16 @@ class View:
     def holder(self, user_id: str) -> Object:
         """What assignments to a user hang on here: her membership of the organization, outside of all the user."""
         return self.user(user_id) if self.organization == PLATFORM else self.member(user_id).membership
+
+    def owned_by(self, kind: ObjectKind, owner: int) -> list[Object]:
+        """All living objects of a kind of one owner, by age."""
+        window: Window | None = Window(PAGE_SIZE_MAX)
+        found: list[Object] = []
+        while window is not None:
+            part = self.reader.page_objects(kind, (owner,), window)
+            found += part.items
+            window = None if part.after is None else Window(PAGE_SIZE_MAX, after=part.after)
+        return found
 
     def attached_roles(self, holder: Object) -> list[Object]:
         """The living roles attached to a user, membership or group here."""

@@ -23,6 +23,9 @@ from tenant import PUBLIC_URL, Tenant, quoted
 
 EVERY_ROW = pytest.mark.parametrize("row", OPERATIONS, ids=[row.name for row in OPERATIONS])
 DOCUMENTED = [*OPERATIONS, *OPEN_OPERATIONS]
+SENT = [(GenerationMode.POSITIVE, row) for row in DOCUMENTED]
+# A call without body and paging takes anything: its document forbids nothing.
+SENT += [(GenerationMode.NEGATIVE, row) for row in DOCUMENTED if {"body", "part"} & set(row.handler.__annotations__)]
 OWN = {"read:current_user", "update:current_user_metadata", "delete:current_user"}
 CHECKS = [checks.not_a_server_error, checks.status_code_conformance, checks.content_type_conformance]
 
@@ -124,8 +127,7 @@ def schemas(standing: Tenant) -> dict[str, schemathesis.BaseSchema]:
     }
 
 
-@pytest.mark.parametrize("row", DOCUMENTED, ids=[row.name for row in DOCUMENTED])
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["allowed", "forbidden"])
+@pytest.mark.parametrize(("mode", "row"), SENT, ids=[f"{mode.name.lower()} {row.name}" for mode, row in SENT])
 def test_whatever_is_sent_is_answered_as_the_document_says(
     standing: Tenant,
     known: dict[str, str],
@@ -134,8 +136,6 @@ def test_whatever_is_sent_is_answered_as_the_document_says(
     mode: GenerationMode,
 ) -> None:
     """Never a 500; what the document does not allow is refused or passed over, and answered as it says."""
-    if mode is GenerationMode.NEGATIVE and not ({"body", "part"} & set(row.handler.__annotations__)):
-        pytest.skip("this call has nothing that could be forbidden")
     described = schemas["/api/v2" if row in OPERATIONS else "/oauth"][row.path][row.method]
     path_parameters = {name: value for name, value in known.items() if f"{{{name}}}" in row.path}
     choices = [described.as_strategy(generation_mode=mode, path_parameters=path_parameters)]
