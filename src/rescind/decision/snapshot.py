@@ -11,7 +11,7 @@ from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM
 from rescind.model.trusts import IAM, Terms, terms_of
 
-_LEADS_ON = frozenset(
+LEADS_ON = frozenset(
     {
         FactKind.EXISTENCE,
         FactKind.GROUP_MEMBERSHIP,
@@ -28,6 +28,8 @@ _LEADS_ON = frozenset(
         FactKind.GRANT_DEFINITION,
     }
 )
+"""The facts whose thing and scope bear on what their holder may do."""
+
 _LINKS = (FactKind.ASSUMPTION, FactKind.SESSION_TRUST, FactKind.SESSION_KEY)
 _ENDS_IN_DOCUMENT = (FactKind.POLICY_ATTACHMENT, FactKind.PERMISSION_GRANT)
 
@@ -238,7 +240,7 @@ def gather(seeds: Iterable[int], fetch: Callable[[Collection[int]], Iterable[Fac
         led_to = set()
         for fact in fetch(frontier):
             facts[fact.holder].append(fact)
-            if fact.kind in _LEADS_ON:
+            if fact.kind in LEADS_ON:
                 led_to |= {fact.thing, fact.scope}
         frontier = led_to - facts.keys() - {PLATFORM}
     return facts

@@ -134,6 +134,14 @@ def body_of(
     )
 
 
+def touched_by(plan: Plan) -> list[int]:
+    """The keys of what a plan touches: holders of facts, owners of fields and credentials; below zero their things."""
+    facts = [*plan.opened, *(ended.fact for ended in plan.closed)]
+    keys = {fact.holder for fact in facts} | {-fact.thing for fact in facts if fact.thing != PLATFORM}
+    keys |= {entry.object for entry in plan.profile} | {entry.object for entry in plan.credentials}
+    return sorted(keys)
+
+
 def fact_body(fact: Fact, ids: Mapping[int, str]) -> dict[str, Any]:
     """A fact as the log says it."""
     return {

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from rescind.model.changes import Change, Origin, Plan
-from rescind.model.facts import FactKind, Interval
+from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import Object, ObjectKind
 
 PAGE_SIZE_MAX = 500
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The schema that this program writes and reads; the head row says which one a database has."""
 
 Item = TypeVar("Item")
@@ -180,6 +180,16 @@ class Reader(Protocol):
     def origins(self, revisions: Collection[int]) -> dict[int, tuple[int, str]]:
         """Time and actor of those changes."""
 
+    def touched(self, after: int) -> dict[int, int] | None:
+        """What the changes after that revision touched, each with the newest revision that did.
+
+        An object is touched, by its key, when a fact that it holds, a field of its profile or a credential of its
+        begins, ends or changes; as the thing of a fact it is, by its key below zero. None where a change does not say.
+        """
+
+    def surroundings(self, keys: Collection[int]) -> list[Fact]:
+        """The facts of those holders and of all that they lead to, in one reading; see `snapshot.gather`."""
+
 
 class Writer(Protocol):
     """The one open writing transaction. Nobody else writes until it ends."""
@@ -206,8 +216,18 @@ class Writer(Protocol):
         """
 
 
+class HeadReader(Protocol):
+    """A connection of one thread's own that reads the head and runs nothing else."""
+
+    def read(self, known: int = 0) -> Head:
+        """See `Store.head`."""
+
+
 class Store(Protocol):
     """A database with the schema of this version."""
+
+    def head_reader(self) -> HeadReader:
+        """Another connection that reads the head and nothing else."""
 
     def head(self, known: int = 0) -> Head:
         """Read the head, and the digest at revision `known`.

@@ -1,12 +1,15 @@
 """The store's contract on either database. What differs between the two is behind `Engine`."""
 
+import json
 import re
 import secrets
 import threading
 import time
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from hmac import compare_digest
 from typing import Any, Protocol
 
@@ -14,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from rescind.model.changes import Change, Origin, Plan, body_of, chain, commitment
+from rescind.model.changes import Change, Origin, Plan, body_of, chain, commitment, touched_by
 from rescind.model.emails import folded
 from rescind.model.errors import Gone, Unavailable
 from rescind.model.facts import Fact, FactKind, Interval
@@ -58,11 +61,11 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._read_head = sql.read_head(engine.clock, engine.is_replica)
         self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
-        self._head_connection: sa.Connection | None = None
+        self._heads = self.head_reader()
         self._head_lock = threading.Lock()
-        self._head_is_stale = False
+        self.generation = 0
+        """How often another database was found at the address."""
         # Apart from the head's: nobody who wants a connection waits for the answer of a database.
         self._renew_lock = threading.Lock()
         # One writer at a time per process: the databases' own queues are not fair, and each place in them costs
@@ -71,27 +74,12 @@ class Database:
 
     def head(self, known: int = 0) -> Head:
         """See `contract.Store.head`."""
-        with self._head_lock, _unavailable_on_failure():
-            self._renew()
-            if self._head_is_stale:
-                self._head_is_stale = False
-                self._drop_head_connection()
-            if self._head_connection is not None:
-                try:
-                    row = self._head_connection.execute(self._read_head, {"known": known}).one()
-                except DBAPIError:
-                    # It may have died long ago: a fresh one tells.
-                    self._drop_head_connection()
-            if self._head_connection is None:
-                connection = self.engine.pool.connect()
-                try:
-                    row = connection.execute(self._read_head, {"known": known}).one()
-                except DBAPIError:
-                    connection.invalidate()
-                    connection.close()
-                    raise
-                self._head_connection = connection
-        return _head(row)
+        with self._head_lock:
+            return self._heads.read(known)
+
+    def head_reader(self) -> "DatabaseHeadReader":
+        """See `contract.Store.head_reader`."""
+        return DatabaseHeadReader(self)
 
     @contextmanager
     def reading(self, revision: int, instant: int) -> Iterator["DatabaseReader"]:
@@ -168,27 +156,80 @@ class Database:
     def close(self) -> None:
         """See `contract.Store.close`."""
         with self._head_lock:
-            if self._head_connection is not None:
-                self._head_connection.close()
-                self._head_connection = None
+            self._heads.close()
         self.engine.pool.dispose()
 
     def _connect(self) -> sa.Connection:
-        self._renew()
+        self.renew()
         return self.engine.pool.connect()
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
         """Let go of connections to a database that is no longer the one at the address."""
         with self._renew_lock:
             if self.engine.replaced():
-                self._head_is_stale = True
+                self.generation += 1
                 self.engine.pool.dispose()
 
-    def _drop_head_connection(self) -> None:
-        if self._head_connection is not None:
-            self._head_connection.invalidate()
-            self._head_connection.close()
-            self._head_connection = None
+
+class DatabaseHeadReader:
+    """See `contract.HeadReader`. Speaks to the driver itself: every answer of a node waits for this one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: sa.Connection | None = None
+        self._generation = -1
+        engine = database.engine
+        statement = sql.read_head(engine.clock, engine.is_replica).compile(dialect=engine.pool.dialect)
+        self._text, self._binds = statement.string, statement.binds
+        self._names = statement.positiontup
+
+    def read(self, known: int = 0) -> Head:
+        """See `contract.HeadReader.read`."""
+        self._database.renew()
+        if self._generation != self._database.generation:
+            self._generation = self._database.generation
+            self._drop()
+        if self._connection is not None:
+            try:
+                return self._read(self._connection, known)
+            except self._database.engine.pool.dialect.loaded_dbapi.Error:
+                # It may have died long ago: a fresh one tells.
+                self._drop()
+        with _unavailable_on_failure():
+            self._connection = self._database.engine.pool.connect()
+        try:
+            return self._read(self._connection, known)
+        except self._database.engine.pool.dialect.loaded_dbapi.Error as error:
+            self._drop()
+            raise Unavailable("the head could not be read") from error
+
+    def close(self) -> None:
+        """Give back the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _read(self, connection: sa.Connection, known: int) -> Head:
+        values = {name: bind.effective_value for name, bind in self._binds.items()} | {"known": known}
+        parameters = values if self._names is None else [values[name] for name in self._names]
+        driver: Any = connection.connection.driver_connection
+        row = driver.execute(self._text, parameters).fetchone()
+        revision, digest, time_, epoch, horizon, schema_version, database, clock, is_replica, known_digest = row
+        name = _uuid(database)
+        return Head(
+            revision, digest, time_, epoch, horizon, schema_version, clock, bool(is_replica), name, known_digest
+        )
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()
+            self.close()
+
+
+@lru_cache(maxsize=16)
+def _uuid(raw: str | uuid.UUID) -> str:
+    """A UUID as the one driver or the other gives it, in the spelling that everything else has."""
+    return str(uuid.UUID(str(raw)))
 
 
 class DatabaseReader:
@@ -320,6 +361,19 @@ class DatabaseReader:
     def origins(self, revisions: Collection[int]) -> dict[int, tuple[int, str]]:
         """See `contract.Reader.origins`."""
         return {row.revision: (row.time, row.actor) for row in self._by_keys(sql.ORIGINS, set(revisions))}
+
+    def touched(self, after: int) -> dict[int, int] | None:
+        """See `contract.Reader.touched`."""
+        found: dict[int, int] = {}
+        for row in self._execute(sql.TOUCHED, {"after": after}):
+            if row.touched is None:
+                return None
+            found.update(dict.fromkeys(json.loads(row.touched), row.revision))
+        return found
+
+    def surroundings(self, keys: Collection[int]) -> list[Fact]:
+        """See `contract.Reader.surroundings`."""
+        return [fact_of(row) for row in self._by_keys(sql.SURROUNDINGS, keys)]
 
     def _page_edges(
         self, near: int, kind: FactKind, far: ObjectKind, scope: int, window: Window, *, of_holder: bool
@@ -457,6 +511,7 @@ class DatabaseWriter:
                 "request": origin.request_id,
                 "body": body,
                 "digest": change.digest,
+                "touched": json.dumps(touched_by(plan), separators=(",", ":")),
             },
         )
         for ended in plan.closed:

@@ -1,7 +1,7 @@
 """The tables, once for both databases. `migrations/` makes them; a test holds the two against each other.
 
 head           one row: the revision counter, whose row lock is the write lock
-changes        the log
+changes        the log; `touched` says by keys what a change touched, for those who keep what they read
 objects        identities: never changed, never deleted
 intervals      facts and the revisions for which they hold: only `revision_to` is ever set, once
 profiles       what people read and may ask to have erased: names, descriptions, e-mail addresses
@@ -87,6 +87,7 @@ changes = sa.Table(
     sa.Column("request", sa.Text, nullable=False, unique=True),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("touched", sa.Text),
     sa.Index("changes_of_organization", "organization", "revision"),
 )
 
@@ -98,7 +99,7 @@ profiles = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
 )
-NAMING_FIELDS = ("email_folded", "username", "public_id", "slug", "identifier")
+NAMING_FIELDS = ("email_folded", "username", "public_id", "slug", "identifier", "alias", "resource")
 """The fields by which a living object is found: one index each, of nothing else."""
 
 

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import bindparam, func, select
 
+from rescind.decision.snapshot import LEADS_ON
 from rescind.model.facts import FactKind
-from rescind.model.objects import ObjectKind
+from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store.schema import (
     changes,
     commitments,
@@ -94,6 +95,24 @@ _HELD_BY = select(*INTERVAL_COLUMNS).where(intervals.c.holder.in_(_keys), interv
 INTERVALS_OF_HOLDERS = sa.union_all(
     _HELD_BY.where(intervals.c.revision_to.is_(None)), _HELD_BY.where(intervals.c.revision_to > _revision)
 )
+
+
+def _surroundings() -> sa.Select[Any]:
+    """The facts of some holders, and of the things and scopes of those that lead on, over and over."""
+    reached = select(objects.c.key).where(objects.c.key.in_(_keys)).cte("reached", recursive=True)
+    end = sa.union_all(select(sa.literal(0).label("n")), select(sa.literal(1))).subquery("end")
+    step = (
+        select(sa.case((end.c.n == 0, intervals.c.thing), else_=intervals.c.scope))
+        .select_from(sa.join(reached, intervals, intervals.c.holder == reached.c.key).join(end, sa.true()))
+        .where(intervals.c.kind.in_([int(kind) for kind in LEADS_ON]), _as_of(intervals))
+    )
+    reached = reached.union(step)
+    return select(*INTERVAL_COLUMNS).where(
+        intervals.c.holder == reached.c.key, reached.c.key != PLATFORM, _as_of(intervals)
+    )
+
+
+SURROUNDINGS = _surroundings()
 INTERVALS_OF_THINGS = select(*INTERVAL_COLUMNS).where(
     intervals.c.thing.in_(_keys), intervals.c.kind.in_(bindparam("kinds", expanding=True)), _as_of(intervals)
 )
@@ -292,6 +311,11 @@ LAST_LOGINS = (
 # --- changes --------------------------------------------------------------------------------------------------------
 
 INSERT_CHANGE = changes.insert()
+TOUCHED = (
+    select(changes.c.revision, changes.c.touched)
+    .where(changes.c.revision > bindparam("after"), changes.c.revision <= _revision)
+    .order_by(changes.c.revision)
+)
 CHANGE_COLUMNS = (changes.c.revision, changes.c.time, changes.c.body, changes.c.digest)
 CHANGE = select(*CHANGE_COLUMNS).where(
     changes.c.revision == bindparam("of_revision"),
