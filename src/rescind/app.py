@@ -6,6 +6,7 @@ import anyio.to_thread
 
 from rescind.api import metrics
 from rescind.api.auth0.face import AUTHENTICATION, MANAGEMENT
+from rescind.api.authzen import face as authzen
 from rescind.api.body import App, Message, Receive, Scope, Send
 from rescind.api.cursors import Cursors
 from rescind.api.mail import Mail
@@ -14,7 +15,10 @@ from rescind.api.probes import probes
 from rescind.api.vultr.face import DOOR as VULTR
 from rescind.api.vultr.sts import DOOR as STS
 from rescind.engine.activity import Activity
+from rescind.engine.decisions import Decisions
 from rescind.engine.freshness import Freshness
+from rescind.engine.kept import Touches
+from rescind.engine.pulse import Pulse
 from rescind.logs import configure_logs
 from rescind.secret_key import secret_key
 from rescind.settings import Settings
@@ -22,6 +26,7 @@ from rescind.store.database import Database
 from rescind.store.engines import engine_for
 from rescind.store.logins import Logins
 from rescind.usecases.issuer import Issuer
+from rescind.usecases.requirements import Acting
 from rescind.usecases.service import Service
 from rescind.usecases.vault import Vault
 
@@ -36,6 +41,7 @@ class Node:
     store: Database
     freshness: Freshness
     service: Service
+    decisions: Decisions
     activity: Activity
     mail: Mail
     logins: Logins
@@ -46,11 +52,13 @@ def build(settings: Settings) -> Node:
     """Put a node together on a database that has this version's schema."""
     store = Database(engine_for(settings.database))
     freshness = Freshness(store, metrics.FRESHNESS_SECONDS.observe)
+    touches = Touches()
+    decisions = Decisions(store, Pulse(store, freshness, touches, is_near=store.engine.is_near), touches)
     activity = Activity(store)
     issuer = Issuer(settings.reached_at.rstrip("/") + "/", Vault(secret_key(settings)))
     service = Service(store, freshness, issuer, faithful_grants=settings.faithful_grants, used=activity.note)
     mail = Mail.at(settings.smtp_url, settings.mail_from, settings.reached_at)
-    return Node(store, freshness, service, activity, mail, Logins(store), settings)
+    return Node(store, freshness, service, decisions, activity, mail, Logins(store), settings)
 
 
 def application(node: Node) -> App:
@@ -63,7 +71,9 @@ def application(node: Node) -> App:
         "rescind.logins": node.logins,
         "rescind.settings": node.settings,
     }
-    faces = [(place, face) for door in DOORS for face in [door.open(parts)] for place in (door.prefix, *door.places)]
+    decide = authzen.AuthZen(authzen.Parts(node.store, node.decisions, cursors, node.service.issuer, catalogue()))
+    faces: list[tuple[str, App]] = [(authzen.PREFIX, decide), (authzen.METADATA, decide)]
+    faces += [(place, face) for door in DOORS for face in [door.open(parts)] for place in (door.prefix, *door.places)]
     rest = probes(node.freshness)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,6 +87,15 @@ def application(node: Node) -> App:
         await rest(scope, receive, send)
 
     return app
+
+
+def catalogue() -> dict[str, set[str]]:
+    """The actions of our own doors, by the type of resource that they are about."""
+    known: dict[str, set[str]] = {}
+    for row in (row for door in DOORS for row in door.operations):
+        if row.requires.acting not in (Acting.PLATFORM, Acting.WITHIN):
+            known.setdefault(row.requires.on, set()).update(action for group in row.requires.any_of for action in group)
+    return known
 
 
 def create() -> App:
@@ -95,5 +114,6 @@ async def _live(node: Node, receive: Receive, send: Send) -> None:
     await receive()
     node.mail.close()
     await anyio.to_thread.run_sync(node.activity.stop)
+    node.decisions.pulse.close()
     node.store.close()
     await send({"type": "lifespan.shutdown.complete"})

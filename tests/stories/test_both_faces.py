@@ -24,9 +24,9 @@ from api.auth0.logins import CLIENT_CREDENTIALS, REALM, decoded, words
 from decision.worlds import request_of, said
 from rescind.decision.decide import Decision, decide
 from rescind.decision.snapshot import Principal
+from rescind.engine.principals import principal_of, snapshot_of
 from rescind.model.objects import Object, ObjectKind
 from rescind.store.schema import intervals
-from rescind.usecases.actor import principal_of, snapshot_of
 from stories.histories import Row, as_specified
 from tenant import CONNECTION, PASSWORD, Tenant
 from world import World, allow, deny, root_of_another

@@ -27,11 +27,11 @@ from rescind.api.vultr.sts import OPERATIONS as STS
 from rescind.app import Node, application, build
 from rescind.decision.decide import AccessRequest, Decision, decide
 from rescind.decision.snapshot import Principal
+from rescind.engine.principals import principal_of, snapshot_of
 from rescind.model.objects import ObjectKind
 from rescind.settings import Settings
 from rescind.store.schema import intervals
 from rescind.store.verify import verify
-from rescind.usecases.actor import principal_of, snapshot_of
 from stories.histories import as_specified
 from world import World, allow, deny, personal_key, root_of_another
 

@@ -20,12 +20,12 @@ class Cursors:
     def __init__(self, key: str) -> None:
         self._key = key.encode()
 
-    def window(self, cursor: str, limit: int, list_name: str) -> Window:
+    def window(self, cursor: str, limit: int, list_name: str, *, size_max: int = PAGE_SIZE_MAX) -> Window:
         """The part of the list that `cursor` names, its beginning for an empty one.
 
-        Parts are never longer than 500. Raises `Invalid` for a cursor of another list, or none at all.
+        Parts are never longer than `size_max`. Raises `Invalid` for a cursor of another list, or none at all.
         """
-        limit = min(limit, PAGE_SIZE_MAX)
+        limit = min(limit, size_max)
         if not cursor:
             return Window(limit)
         try:
@@ -41,6 +41,10 @@ class Cursors:
     def around(self, page: Page[Any], list_name: str) -> tuple[str, str]:
         """The cursors of the parts before and after a page; empty where there is none."""
         return self._cursor(_BEFORE, page.before, list_name), self._cursor(_AFTER, page.after, list_name)
+
+    def after(self, place: int | None, list_name: str) -> str:
+        """The cursor of what comes after a place; empty for none."""
+        return self._cursor(_AFTER, place, list_name)
 
     def _cursor(self, side: bytes, place: int | None, list_name: str) -> str:
         if place is None:

@@ -31,12 +31,16 @@ def status_of(refusal: Refusal) -> int:
     return next(status for kind, status in _STATUS.items() if isinstance(refusal, kind))
 
 
-def with_headers(response: Response, refusal: Refusal) -> Response:
-    """The same response with what tells a client how to go on."""
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """What tells a client how to go on."""
     if isinstance(refusal, Unauthenticated):
-        response.headers["WWW-Authenticate"] = "Bearer"
+        return {"www-authenticate": "Bearer"}
     if isinstance(refusal, Unavailable):
-        response.headers["Retry-After"] = "1"
-        if refusal.outcome_unknown:
-            response.headers["Rescind-Outcome"] = "unknown"
+        return {"retry-after": "1", **({"rescind-outcome": "unknown"} if refusal.outcome_unknown else {})}
+    return {}
+
+
+def with_headers(response: Response, refusal: Refusal) -> Response:
+    """The same response with them."""
+    response.headers.update(headers_of(refusal))
     return response

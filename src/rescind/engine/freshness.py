@@ -71,6 +71,15 @@ class Freshness:
                 raise Unavailable(_WENT_BACK)
             return self._accept(head, known)
 
+    def take(self, head: Head, known: Head | None) -> Moment:
+        """Judge a head that was read elsewhere, `known` having been known before. Raises `Unavailable`."""
+        with self._turn:
+            return self._accept(head, known)
+
+    def observe(self, seconds: float) -> None:
+        """Take down how long a request waited for the head."""
+        self._observe_seconds(seconds)
+
     def written(self, head: Head, change: Change) -> None:
         """Note that this node's write came after `head`."""
         with self._turn:

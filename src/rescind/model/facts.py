@@ -16,6 +16,7 @@ class FactKind(IntEnum):
     |                   | api key, session               | membership   | organization |            |
     |                   | token family                   | membership,  | organization |            |
     |                   |                                | user         |              |            |
+    |                   | resource                       | organization |              |            |
     | root              | membership                     | organization | organization |            |
     | suspension        | membership                     |              | organization |            |
     | block             | user                           |              |              |            |
@@ -52,6 +53,7 @@ class FactKind(IntEnum):
     | grant_usage       | client grant                   | organization | organization |            |
     | signing_key       | signing key                    |              |              | public JWK |
     | token_family      | token family                   | client       | organization | JSON       |
+    | properties        | membership, user, resource     |              | the scope    | JSON       |
     """
 
     EXISTENCE = 1
@@ -87,6 +89,7 @@ class FactKind(IntEnum):
     GRANT_USAGE = 31
     SIGNING_KEY = 32
     TOKEN_FAMILY = 33
+    PROPERTIES = 34
 
     @property
     def label(self) -> str:

@@ -27,6 +27,7 @@ class ObjectKind(IntEnum):
     CLIENT_GRANT = 14
     SIGNING_KEY = 15
     TOKEN_FAMILY = 16
+    RESOURCE = 17
 
     @property
     def label(self) -> str:

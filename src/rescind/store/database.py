@@ -35,13 +35,15 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Engine(Protocol):
     """One database, and what is its own.
 
-    `pool` gives connections on which every statement commits by itself until `begin` was called.
+    `pool` gives connections on which every statement commits by itself until `begin` was called. `is_near` says that
+    one row is read in microseconds.
     """
 
     pool: sa.Engine
     clock: sa.ColumnElement[Any]
     is_replica: sa.ColumnElement[Any]
     connections_max: int
+    is_near: bool
 
     def replaced(self) -> bool:
         """Whether what lies at the address is another database than before; open connections then lead nowhere.
@@ -373,7 +375,8 @@ class DatabaseReader:
 
     def surroundings(self, keys: Collection[int]) -> list[Fact]:
         """See `contract.Reader.surroundings`."""
-        return [fact_of(row) for row in self._by_keys(sql.SURROUNDINGS, keys)]
+        # What many lead to is found once for every part of the keys.
+        return list(dict.fromkeys(fact_of(row) for row in self._by_keys(sql.SURROUNDINGS, keys)))
 
     def _page_edges(
         self, near: int, kind: FactKind, far: ObjectKind, scope: int, window: Window, *, of_holder: bool

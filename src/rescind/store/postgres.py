@@ -20,6 +20,7 @@ class Postgres:
     clock: sa.ColumnElement[Any] = sa.cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, sa.BigInteger)
     is_replica: sa.ColumnElement[Any] = func.pg_is_in_recovery()
     connections_max = 17
+    is_near = False
 
     def __init__(self, url: sa.URL) -> None:
         self.pool = sa.create_engine(

@@ -22,6 +22,7 @@ class Sqlite:
     )
     is_replica: sa.ColumnElement[Any] = sa.false()
     connections_max = 33
+    is_near = True
 
     def __init__(self, url: sa.URL) -> None:
         self._file = url.database or ""

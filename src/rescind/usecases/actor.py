@@ -9,8 +9,9 @@ from hmac import compare_digest
 from typing import Any
 
 from rescind.decision.decide import AccessRequest, Reason, decide, is_root, state_of
-from rescind.decision.snapshot import Principal, Snapshot, gather
+from rescind.decision.snapshot import Principal, Snapshot
 from rescind.decision.trusts import ADDRESS, unmet
+from rescind.engine.principals import principal_of, snapshot_of
 from rescind.model.addresses import read_address, read_network
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.errors import BadToken, Fault, Forbidden, NotFound, Unauthenticated, UnknownAddress
@@ -131,7 +132,9 @@ class Actor:
         return state_of(self._request("", ""), self.snapshot)
 
     def _request(self, action: str, resource_type: str, resource_id: str = "") -> AccessRequest:
-        subject: dict[str, Any] = {"type": self.user.kind.label, "id": self.user.id}
+        stored = self.snapshot.held(self.snapshot.principal.holder, FactKind.PROPERTIES)
+        subject: dict[str, Any] = json.loads(stored[0].value or "{}") if stored else {}
+        subject |= {"type": self.user.kind.label, "id": self.user.id}
         if self.is_session:
             subject = {"type": "session", "id": self.credential.id, "user": subject}
         return request_of(self.snapshot, action, (resource_type, resource_id), address=self.address, subject=subject)
@@ -375,26 +378,3 @@ def in_organization(reader: Reader, actor: Actor, organization: int) -> Actor | 
         return None
     principal = principal_of(reader, actor.user.key, organization)
     return replace(actor, snapshot=snapshot_of(reader, principal)) if principal.membership else None
-
-
-def principal_of(reader: Reader, user: int, organization: int) -> Principal:
-    """A user, by key, as a principal in an organization, whether she is a member or not."""
-    joined = [
-        interval.fact.holder
-        for interval in reader.intervals_on([user], FactKind.EXISTENCE)
-        if interval.fact.scope == organization and interval.fact.alive(reader.instant)
-    ]
-    return Principal(user, organization, joined[0] if joined else PLATFORM)
-
-
-def snapshot_of(reader: Reader, principal: Principal, *others: int) -> Snapshot:
-    """Everything that bears on a principal, and what other objects, by key, lead to."""
-
-    def fetch(keys: Collection[int]) -> list[Fact]:
-        return [interval.fact for interval in reader.intervals(keys)]
-
-    seeds = {principal.user, principal.organization, principal.membership, principal.session, *others} - {PLATFORM}
-    if principal.user and not principal.organization:
-        # Outside every organization the groups of each count that carry something there.
-        seeds |= {interval.fact.holder for interval in reader.intervals_on([principal.user], FactKind.EXISTENCE)}
-    return Snapshot(principal, reader.revision, reader.instant, gather(seeds, fetch))

@@ -209,6 +209,15 @@ def describe(view: View, apis: Iterable[Object]) -> list[ApiView]:
     return described
 
 
+def extend_system(unit: Unit, scopes: Sequence[str]) -> None:
+    """Give the API that manages this server scopes that a newer version knows."""
+    api = identified(unit, SYSTEM_API)
+    known = definition_of(unit, api)
+    order = [*(known["scopes"] or []), *scopes]
+    _set_scopes(unit, api, SYSTEM_API, [(scope, None) for scope in order], known=scopes_of(unit, api))
+    unit.open(Fact(FactKind.API_DEFINITION, api.key, value=_stored({**known, "scopes": order})))
+
+
 def is_system(view: View, api: Object) -> bool:
     """Whether it is the API that manages this server."""
     return view.reader.profiles([api.key])[api.key]["identifier"] == SYSTEM_API

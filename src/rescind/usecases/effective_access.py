@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from rescind.decision.decide import decide
 from rescind.decision.snapshot import Principal, Snapshot
+from rescind.engine.principals import principal_of, snapshot_of
 from rescind.model.errors import NotFound
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import apis, group_roles, permissions, roles
-from rescind.usecases.actor import principal_of, snapshot_of
 from rescind.usecases.group_roles import GroupAccount
 from rescind.usecases.permissions import PermissionView
 from rescind.usecases.roles import RoleView

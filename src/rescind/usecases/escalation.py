@@ -12,6 +12,7 @@ from json import loads
 from rescind.decision.cover import TooMuchWork, uncovered
 from rescind.decision.effective import effective_permissions
 from rescind.decision.snapshot import Principal, Reach, Snapshot, gather
+from rescind.engine.principals import snapshot_of
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.conditions import Effect
 from rescind.model.documents import Statement, statements_of
@@ -19,7 +20,7 @@ from rescind.model.errors import Forbidden
 from rescind.model.facts import Fact, FactKind
 from rescind.model.literals import spoken
 from rescind.model.objects import PLATFORM, ObjectKind
-from rescind.usecases.actor import Actor, snapshot_of
+from rescind.usecases.actor import Actor
 from rescind.usecases.unit import Member, Unit, View
 
 _EVERYTHING = Statement(Effect.ALLOW, ("*",), ("*",))
@@ -198,6 +199,7 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             | FactKind.GRANT_USAGE
             | FactKind.SIGNING_KEY
             | FactKind.TOKEN_FAMILY
+            | FactKind.PROPERTIES
         ):
             return []
         case FactKind.GRANT_DEFINITION:

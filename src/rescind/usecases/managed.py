@@ -96,6 +96,16 @@ ACL_NAMES = {permission.id: short for short, permission in ACLS.items()}
 """The short names by the permissions' ids."""
 
 
+OWN_ACTIONS = (
+    *("iam.decision.Evaluate", "iam.decision.Search", "iam.decision.Explain"),
+    "iam.access.Read",
+    *("iam.change.List", "iam.change.Undo"),
+    *("iam.revocation.Preview", "iam.revocation.Apply"),
+    *(f"iam.resource.{verb}" for verb in ("List", "Read", "Update", "Delete")),
+    "iam.property.Update",
+)
+"""Actions that no dialect has: what is asked of decisions, and done about removals. Clients have them as scopes."""
+
 MANAGEMENT_NAME = "Auth0 Management API"
 """What clients of that dialect look for."""
 
@@ -125,6 +135,7 @@ MANAGEMENT_SCOPES = (
     *_scopes("grants", "read delete"),
     *("read:logs", "read:logs_users"),
     *_scopes("connections tenant_settings", "read update"),
+    *OWN_ACTIONS,
     # Not for clients: what a user may do with her own account.
     *("read:current_user", "update:current_user_metadata", "delete:current_user"),
 )

@@ -69,13 +69,15 @@ def initialise(unit: Unit, first: FirstRoot, pair: KeyPair, client: FirstClient 
 
 
 def is_complete(view: View) -> bool:
-    """Whether the database has all that this version supplies: one from before tokens were signed has not."""
-    return bool(view.reader.living(ObjectKind.SIGNING_KEY))
+    """Whether the database has all that this version supplies: an older one may lack keys to sign with, or scopes."""
+    return bool(view.reader.living(ObjectKind.SIGNING_KEY)) and not _missing_scopes(view)
 
 
 def complete(unit: Unit, pair: KeyPair, client: FirstClient | None = None) -> None:
-    """Give a database from before tokens were signed what it lacks for that, and public ids to what has none."""
-    if is_complete(unit):
+    """Give an older database what it lacks: what tokens need, scopes of ours, and public ids to what has none."""
+    if missing := _missing_scopes(unit):
+        apis.extend_system(unit, missing)
+    if unit.reader.living(ObjectKind.SIGNING_KEY):
         return
     _supply_tokens(unit, pair, client)
     for found, profile in _without_names(unit):
@@ -130,6 +132,13 @@ def new_root_key(unit: Unit, *, organization: str, user: str) -> NewKey:
     unit.open(Fact(FactKind.API_ACCESS, member.membership.key, scope=unit.organization))
     unit.close(Fact(FactKind.ALLOW_LIST, member.membership.key, scope=unit.organization))
     return keys.create(unit, member, name="root", personal=True)
+
+
+def _missing_scopes(view: View) -> list[str]:
+    """The scopes of the API that manages this server that it does not have yet."""
+    api = view.reader.find_named("identifier", SYSTEM_API)
+    known = apis.scopes_of(view, api) if api else dict.fromkeys(MANAGEMENT_SCOPES)
+    return [scope for scope in MANAGEMENT_SCOPES if scope not in known]
 
 
 def _without_names(view: View) -> Iterator[tuple[Object, Mapping[str, str]]]:

@@ -84,7 +84,7 @@ class Service:
         """Answer from the newest revision, if the actor may ask. Raises any refusal."""
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
-            asks, organization = _admit(reader, call, self.issuer)
+            asks, organization = admit(reader, call, self.issuer)
             self._used(asks, moment.instant)
             view = View(reader, asks, organization, self.issuer)
             return Answer(usecase(view, *args, **kwargs), moment, asks, view.organization)
@@ -93,7 +93,7 @@ class Service:
         """Refuse who may not make a call, whatever it is about."""
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
-            _admit(reader, call, self.issuer)
+            admit(reader, call, self.issuer)
 
     def write(
         self, call: Call, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
@@ -101,7 +101,7 @@ class Service:
         """Lock, decide the actor's right at that head, plan, commit. A refusal is raised, and nothing is written."""
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            asks, organization = _admit(reader, call, self.issuer)
+            asks, organization = admit(reader, call, self.issuer)
             self._used(asks, reader.instant)
             unit = Unit(reader, asks, organization, next_key=next_key, now=now, issuer=self.issuer)
             result = usecase(unit, *args, **kwargs)
@@ -163,9 +163,9 @@ class Service:
                 case Acting.GUEST:
                     welcome(reader, call.target_id)
                 case Acting.PLATFORM | Acting.WITHIN | Acting.CLIENT:
-                    _admit(reader, call, self.issuer)
+                    admit(reader, call, self.issuer)
                 case _ if is_signed(call.asking.token):
-                    _admit(reader, call, self.issuer)
+                    admit(reader, call, self.issuer)
                 case _:
                     find_credential(reader, call.asking)
 
@@ -192,8 +192,8 @@ def operation_of(usecase: Callable[..., Any]) -> str:
     return f"{usecase.__module__.rpartition('.')[2]}.{usecase.__name__}"
 
 
-def _admit(reader: Reader, call: Call, issuer: Issuer) -> tuple[Actor | Guest | None, int]:
-    """Who makes a call, if he may make it, and the organization in which he does, by key."""
+def admit(reader: Reader, call: Call, issuer: Issuer) -> tuple[Actor | Guest | None, int]:
+    """Who makes a call, if he may make it, and the organization in which he does, by key. Raises any refusal."""
     match call.requirement.acting:
         case Acting.NOBODY:
             return None, PLATFORM

@@ -9,12 +9,13 @@ from uuid_utils import uuid7
 
 from rescind.decision.decide import AccessRequest, Reason, state_of
 from rescind.decision.snapshot import Principal, Snapshot
+from rescind.engine.principals import principal_of, snapshot_of
 from rescind.model.apis import SYSTEM_API
 from rescind.model.errors import BadToken, Fault, NotFound, Refusal, Unauthenticated
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.usecases import accounts, apis, client_grants, clients, permissions, signing
-from rescind.usecases.actor import OF_CLIENT, is_as_old, parties_of, principal_of, snapshot_of, spelled, verifier_of
+from rescind.usecases.actor import OF_CLIENT, is_as_old, parties_of, spelled, verifier_of
 from rescind.usecases.token_families import REFRESH, FamilyTerms, family_terms, terms_text
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.users import PASSWORD

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from uuid_utils import uuid7
 
 from rescind.decision.snapshot import Principal, Snapshot
+from rescind.engine.principals import snapshot_of
 from rescind.model.changes import CredentialEntry, Plan, ProfileEntry
 from rescind.model.errors import Forbidden, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import PAGE_SIZE_MAX, Reader, Window
-from rescind.usecases.actor import Actor, Guest, snapshot_of
+from rescind.usecases.actor import Actor, Guest
 from rescind.usecases.issuer import Issuer
 from rescind.usecases.spellings import new_spelling
 

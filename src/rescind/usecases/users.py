@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rescind.decision.snapshot import Principal
+from rescind.engine.principals import snapshot_of
 from rescind.model.emails import folded
 from rescind.model.errors import Forbidden, Invalid
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Page, Window
 from rescind.usecases import keys, limits
-from rescind.usecases.actor import snapshot_of
 from rescind.usecases.escalation import refuse_credential
 from rescind.usecases.keys import NewKey
 from rescind.usecases.managed import ACL_NAMES, ACLS

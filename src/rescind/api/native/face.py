@@ -2,18 +2,26 @@
 
 from rescind.api.door import Door
 from rescind.api.exchange import Operation
-from rescind.api.native import changes, groups, invitations, keys, organizations
+from rescind.api.native import changes, groups, invitations, keys, organizations, properties
 from rescind.api.native.manners import MANNERS
 from rescind.usecases import dormant, history
 from rescind.usecases import groups as group_cases
 from rescind.usecases import invitations as invitation_cases
 from rescind.usecases import keys as key_cases
 from rescind.usecases import organizations as organization_cases
+from rescind.usecases import properties as property_cases
+from rescind.usecases import resources as resource_cases
 from rescind.usecases.requirements import Acting, Requirement, needs, needs_credential, needs_link, needs_root
 
 
 def _here(action: str) -> Requirement:
     return needs(action, on="organization", acting=Acting.HERE)
+
+
+def _scoped(action: str, *, on: str = "organization") -> Requirement:
+    """The action in the caller's organization; for an administrator of the platform the scope of that name."""
+    acting = Acting.HERE if on == "organization" else Acting.KEY
+    return needs(action, on=on, acting=acting, administrators=action)
 
 
 _SELF = needs_credential(on="user")
@@ -36,6 +44,13 @@ OPERATIONS = (
     Operation(0, "POST", "/v1/groups/{group_id}/restore", group_cases.restore, needs("iam.group.Restore", on="group"), organizations.restore_group, 200, organizations.Group),
     Operation(0, "GET", "/v1/dormant-edges", dormant.page, _here("iam.access.Read"), organizations.list_dormant_edges, 200, organizations.DormantEdges),
     Operation(0, "DELETE", "/v1/dormant-edges/{holder_id}/{thing_id}", dormant.end, _here("iam.revocation.Apply"), organizations.end_dormant_edge, 204),
+
+    Operation(0, "GET", "/v1/principals/{principal_id}", property_cases.get, _scoped("iam.access.Read", on="user"), properties.get_principal, 200, properties.Principal),
+    Operation(0, "PATCH", "/v1/principals/{principal_id}", property_cases.update, _scoped("iam.property.Update", on="user"), properties.update_principal, 200, properties.Principal),
+    Operation(0, "GET", "/v1/resources", resource_cases.page, _scoped("iam.resource.List"), properties.list_resources, 200, properties.Resources),
+    Operation(0, "GET", "/v1/resources/{resource_type}/{resource_id}", resource_cases.get, _scoped("iam.resource.Read"), properties.get_resource, 200, properties.Resource),
+    Operation(0, "PUT", "/v1/resources/{resource_type}/{resource_id}", resource_cases.put, _scoped("iam.resource.Update"), properties.put_resource, 200, properties.Resource),
+    Operation(0, "DELETE", "/v1/resources/{resource_type}/{resource_id}", resource_cases.delete, _scoped("iam.resource.Delete"), properties.delete_resource, 204),
 
     # The first three are for whoever has the link, the last for who may invite.
     Operation(0, "GET", "/v1/invitations/{invitation}", invitation_cases.see, _GUEST, invitations.see_invitation, 200, invitations.Invitation),

@@ -1,0 +1,244 @@
+"""What is sent to AuthZEN's endpoints, read as strictly as the standard wants it. Unknown members are ignored."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType, field
+from msgspec.json import Decoder
+
+from rescind.api.body import DEPTH_MAX
+from rescind.model.errors import Invalid
+
+EVALUATIONS_MAX = 5000
+"""Evaluations in one request."""
+PAGE_MAX = 1000
+"""Results on one page of a search."""
+
+ALL, UNTIL_DENIED, UNTIL_PERMITTED = "execute_all", "deny_on_first_deny", "permit_on_first_permit"
+
+Properties = dict[str, Any]
+
+
+class Entity(Struct):
+    """A subject or a resource."""
+
+    type: str
+    id: str
+    properties: Properties = field(default_factory=dict)
+
+
+class Kind(Struct):
+    """What is searched for: by its type alone."""
+
+    type: str
+    properties: Properties = field(default_factory=dict)
+
+
+class Action(Struct):
+    """What is done."""
+
+    name: str
+    properties: Properties = field(default_factory=dict)
+
+
+class Evaluation(Struct):
+    """One question."""
+
+    subject: Entity
+    action: Action
+    resource: Entity
+    context: Properties = field(default_factory=dict)
+
+
+class Item(Struct):
+    """One question of many: what is missing is as it is for all."""
+
+    subject: Entity | UnsetType = UNSET
+    action: Action | UnsetType = UNSET
+    resource: Entity | UnsetType = UNSET
+    context: Properties | UnsetType = UNSET
+
+
+class PartOfEntity(Struct):
+    """As much as is said of a subject or a resource."""
+
+    type: str = ""
+    id: str = ""
+    properties: Properties = field(default_factory=dict)
+
+
+class PartOfAction(Struct):
+    """As much as is said of an action."""
+
+    name: str = ""
+    properties: Properties = field(default_factory=dict)
+
+
+class Options(Struct):
+    """When to stop."""
+
+    evaluations_semantic: Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"] = "execute_all"
+
+
+class Evaluations(Item):
+    """Many questions."""
+
+    evaluations: list[Item] = field(default_factory=list)
+    options: Options = field(default_factory=Options)
+
+
+class RawEvaluations(Struct):
+    """The same, where something is wrong with one of them, or with what is said for all."""
+
+    subject: msgspec.Raw | UnsetType = UNSET
+    action: msgspec.Raw | UnsetType = UNSET
+    resource: msgspec.Raw | UnsetType = UNSET
+    context: Properties = field(default_factory=dict)
+    evaluations: list[msgspec.Raw] = field(default_factory=list)
+    options: Options = field(default_factory=Options)
+
+
+class Page(Struct):
+    """Which part of the results is wanted."""
+
+    token: str = ""
+    limit: int | UnsetType = UNSET
+
+
+class SubjectSearch(Struct):
+    """Who may do it."""
+
+    subject: Kind
+    action: Action
+    resource: Entity
+    context: Properties = field(default_factory=dict)
+    page: Page | UnsetType = UNSET
+
+
+class ResourceSearch(Struct):
+    """What it may be done on."""
+
+    subject: Entity
+    action: Action
+    resource: Kind
+    context: Properties = field(default_factory=dict)
+    page: Page | UnsetType = UNSET
+
+
+class ActionSearch(Struct):
+    """What may be done."""
+
+    subject: Entity
+    resource: Entity
+    context: Properties = field(default_factory=dict)
+    page: Page | UnsetType = UNSET
+
+
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
+
+Read = TypeVar("Read", bound=Struct)
+
+_EVALUATION, _EVALUATIONS, _RAW = Decoder(Evaluation), Decoder(Evaluations), Decoder(RawEvaluations)
+_ITEM, _ENTITY, _ACTION = Decoder(Item), Decoder(Entity), Decoder(Action)
+_PART_OF_ENTITY, _PART_OF_ACTION = Decoder(PartOfEntity), Decoder(PartOfAction)
+
+
+def evaluation(body: bytes) -> Evaluation:
+    """One question. Raises `Invalid`."""
+    return read(_EVALUATION, body)
+
+
+def evaluations(body: bytes) -> tuple[Evaluations, Sequence[Item | Invalid]]:
+    """Many questions, each of them or what is wrong with it. Raises `Invalid` for what is wrong with all.
+
+    What is said for all may be incomplete: then it is as if it was not said.
+    """
+    _check_brackets(body)
+    try:
+        whole = _EVALUATIONS.decode(body)
+        items: list[Item | Invalid] = list(whole.evaluations)
+    except (msgspec.MsgspecError, RecursionError):
+        raw = read(_RAW, body)
+        whole = Evaluations(
+            _said_for_all(raw.subject, _ENTITY, _PART_OF_ENTITY),
+            _said_for_all(raw.action, _ACTION, _PART_OF_ACTION),
+            _said_for_all(raw.resource, _ENTITY, _PART_OF_ENTITY),
+            raw.context,
+            [],
+            raw.options,
+        )
+        items = [_item(one) for one in raw.evaluations]
+    if len(items) > EVALUATIONS_MAX:
+        raise Invalid(f"more than {EVALUATIONS_MAX} evaluations")
+    _check(whole)
+    for item in items:
+        if not isinstance(item, Invalid):
+            _check(item)
+    return whole, items
+
+
+def read(decoder: "Decoder[Read]", body: bytes | msgspec.Raw) -> Read:
+    """A request, or `Invalid` for what is not one."""
+    if isinstance(body, bytes):
+        _check_brackets(body)
+    try:
+        found = decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error)) from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise Invalid("the body is not well-formed JSON") from None
+    _check(found)
+    return found
+
+
+def _item(raw: msgspec.Raw) -> Item | Invalid:
+    try:
+        return read(_ITEM, raw)
+    except Invalid as refusal:
+        return refusal
+
+
+def _said_for_all(raw: msgspec.Raw | UnsetType, decoder: "Decoder[Read]", part: "Decoder[Any]") -> "Read | UnsetType":
+    """What is said for all, if it is complete. Raises `Invalid` for what is of the wrong type."""
+    if raw is UNSET:
+        return UNSET
+    read(part, raw)
+    try:
+        return read(decoder, raw)
+    except Invalid:
+        return UNSET
+
+
+def _check_brackets(body: bytes) -> None:
+    """Refuse a body whose brackets, wherever they stand, nest too deep: also in members that nobody reads."""
+    brackets = body.translate(None, _NO_BRACKETS)
+    for _ in range(DEPTH_MAX):
+        if len(brackets) <= DEPTH_MAX:
+            return
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    if len(brackets) > DEPTH_MAX:
+        raise Invalid("the body is nested too deep")
+
+
+def _check(asked: Any) -> None:
+    """Refuse properties that are nested deeper than anybody needs: whatever reads them must not run out of stack."""
+    for name in asked.__struct_fields__:
+        part = getattr(asked, name)
+        open_ = part if name == "context" else getattr(part, "properties", None)
+        if open_ and isinstance(open_, dict):
+            _check_depth(open_)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH_MAX - 1):
+        level = [
+            below
+            for container in level
+            for below in (container.values() if isinstance(container, dict) else container)
+            if isinstance(below, dict | list)
+        ]
+        if not level:
+            return
+    raise Invalid("the body is nested too deep")

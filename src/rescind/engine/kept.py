@@ -1,0 +1,212 @@
+"""What is kept of what was read: given back as long as nothing that it was made of was touched since.
+
+Nothing is kept by time but what time ends. What a value was made of is noted while it is made, so none is forgotten;
+what a change touched stands beside it in the log.
+"""
+
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from rescind.decision.snapshot import LEADS_ON
+from rescind.engine.freshness import Moment
+from rescind.model.facts import Fact, FactKind, Interval
+from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.store.contract import Reader
+
+TOUCHED_MAX = 500_000
+"""Keys of which it is known when they were touched last; beyond that everything is read anew."""
+
+Value = TypeVar("Value")
+
+
+class Touches:
+    """When what was touched last, by key, and the moment up to which that is known."""
+
+    def __init__(self) -> None:
+        self.moment = Moment(0, 0)
+        self.epoch = 0
+        self._newest: dict[int, int] = {}
+        # What was read before this revision may have been touched by a change that is forgotten.
+        self._floor = 0
+
+    def advance(self, moment: Moment, epoch: int, touched: Mapping[int, int] | None) -> None:
+        """Go on to a later moment; `touched` is by which of the revisions since, None if that cannot be told."""
+        if touched is None or epoch != self.epoch or len(self._newest) + len(touched) > TOUCHED_MAX:
+            self._newest.clear()
+            self._floor = moment.revision
+        else:
+            self._newest.update(touched)
+        self.moment, self.epoch = moment, epoch
+
+    def spare(self, seen: Collection[int], since: int) -> bool:
+        """Whether nothing of what was seen at revision `since` was touched after it."""
+        if since < self._floor:
+            return False
+        newest = self._newest
+        return all(newest.get(key, 0) <= since for key in seen)
+
+
+@dataclass(slots=True)
+class Made(Generic[Value]):
+    """A value, the revision at which it is known to be true, what it was made of, and the instant when time ends it.
+
+    With `seen` None it is good at that one revision.
+    """
+
+    value: Value
+    revision: int
+    seen: tuple[int, ...] | None
+    until: int | None = None
+
+
+class Kept(Generic[Value]):
+    """Values by key, as many as were wanted lately: `size_max` at most."""
+
+    def __init__(self, touches: Touches, size_max: int) -> None:
+        self._touches = touches
+        self._half = max(1, size_max // 2)
+        self._young: dict[Hashable, Made[Value]] = {}
+        self._old: dict[Hashable, Made[Value]] = {}
+
+    def get(self, key: Hashable) -> Value | None:
+        """The value, if it is kept and true at the moment."""
+        made = self._young.get(key)
+        if made is None:
+            made = self._old.pop(key, None)
+            if made is None:
+                return None
+            self._put(key, made)
+        if not self.is_true(made):
+            del self._young[key]
+            return None
+        return made.value
+
+    def is_true(self, made: Made[Value]) -> bool:
+        """Whether a value is true at the moment; it is then known to be."""
+        moment = self._touches.moment
+        if made.revision < moment.revision:
+            if made.seen is None or not self._touches.spare(made.seen, made.revision):
+                return False
+            made.revision = moment.revision
+        return made.until is None or moment.instant < made.until
+
+    def put(self, key: Hashable, made: Made[Value]) -> None:
+        """Keep a value."""
+        self._old.pop(key, None)
+        self._put(key, made)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._young, self._old = {}, {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def _put(self, key: Hashable, made: Made[Value]) -> None:
+        if len(self._young) >= self._half:
+            # What was not wanted since the last time goes.
+            self._old, self._young = self._young, {}
+        self._young[key] = made
+
+
+class Noting:
+    """A reader that notes what is read through it. What cannot be noted makes `is_repeatable` false.
+
+    A thing that is looked up by a name and found is noted by its key: names are touched with what has them.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.revision = reader.revision
+        self.instant = reader.instant
+        self.seen: set[int] = set()
+        self.until: int | None = None
+        self.is_repeatable = True
+
+    def __getattr__(self, name: str) -> Any:
+        self.is_repeatable = False
+        return getattr(self._reader, name)
+
+    def made(self, value: Value, until: int | None = None) -> Made[Value]:
+        """A value that was made of what was read, at most until an instant."""
+        ends = [end for end in (self.until, until) if end is not None]
+        return Made(
+            value, self.revision, tuple(sorted(self.seen)) if self.is_repeatable else None, min(ends, default=None)
+        )
+
+    def intervals(self, holders: Collection[int], *kinds: FactKind) -> list[Interval]:
+        """See `contract.Reader.intervals`."""
+        self.seen.update(holders)
+        found = self._reader.intervals(holders, *kinds)
+        self._note(interval.fact for interval in found)
+        return found
+
+    def intervals_on(self, things: Collection[int], *kinds: FactKind) -> list[Interval]:
+        """See `contract.Reader.intervals_on`."""
+        self.seen.update(-thing for thing in things)
+        found = self._reader.intervals_on(things, *kinds)
+        self._note(interval.fact for interval in found)
+        return found
+
+    def surroundings(self, keys: Collection[int]) -> list[Fact]:
+        """See `contract.Reader.surroundings`."""
+        found = self._reader.surroundings(keys)
+        self.seen.update(keys)
+        self.seen.update(key for fact in found if fact.kind in LEADS_ON for key in (fact.thing, fact.scope))
+        self.seen.discard(PLATFORM)
+        self._note(found)
+        return found
+
+    def objects(self, keys: Collection[int]) -> dict[int, Object]:
+        """See `contract.Reader.objects`. What an object is never changes."""
+        return self._reader.objects(keys)
+
+    def origins(self, revisions: Collection[int]) -> dict[int, tuple[int, str]]:
+        """See `contract.Reader.origins`. What was written stays."""
+        return self._reader.origins(revisions)
+
+    def profiles(self, keys: Collection[int]) -> dict[int, dict[str, str]]:
+        """See `contract.Reader.profiles`."""
+        self.seen.update(keys)
+        return self._reader.profiles(keys)
+
+    def secret(self, of: int, kind: str) -> str | None:
+        """See `contract.Reader.secret`."""
+        self.seen.add(of)
+        return self._reader.secret(of, kind)
+
+    def find_object(self, kind: ObjectKind, identifier: str) -> Object | None:
+        """See `contract.Reader.find_object`."""
+        return self._found(self._reader.find_object(kind, identifier))
+
+    def find_user(self, email: str) -> Object | None:
+        """See `contract.Reader.find_user`."""
+        return self._found(self._reader.find_user(email))
+
+    def find_named(self, field: str, value: str, *, also_ended: bool = False) -> Object | None:
+        """See `contract.Reader.find_named`."""
+        return self._found(self._reader.find_named(field, value, also_ended=also_ended))
+
+    def find_credential(self, kind: str, verifier: str) -> int | None:
+        """See `contract.Reader.find_credential`."""
+        found = self._reader.find_credential(kind, verifier)
+        if found is None:
+            self.is_repeatable = False
+        else:
+            self.seen.add(found)
+        return found
+
+    def _found(self, found: Object | None) -> Object | None:
+        if found is None:
+            # Somebody else may get the name without anything that was seen being touched.
+            self.is_repeatable = False
+        else:
+            self.seen.add(found.key)
+        return found
+
+    def _note(self, facts: Any) -> None:
+        ends = [fact.expires_at for fact in facts if fact.expires_at is not None and fact.expires_at > self.instant]
+        if self.until is not None:
+            ends.append(self.until)
+        self.until = min(ends, default=None)

@@ -1,0 +1,184 @@
+"""Policy sets: what a set of policies says, compiled once and shared by all who hold the same set.
+
+A set is known by what its policies say, not by which they are: a set that is edited is another set, so nothing here
+is ever out of date. For each action that is asked for, the statements that speak of it are sorted into what can be
+looked up: whole resources, beginnings, and the few patterns that need a search.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+from rescind.decision.conditions import holds
+from rescind.decision.match import matches, matches_resource
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
+from rescind.model.conditions import Effect
+from rescind.model.documents import Statement
+from rescind.model.literals import literal
+
+ACTIONS_MAX = 1024
+"""Actions that one set keeps compiled: whoever asks for ever new ones must not fill the memory."""
+_PREFIXES_MAX = 16
+"""As many beginnings are tried one by one; more are looked up by their lengths."""
+
+Content = frozenset[tuple[Statement, bool]]
+"""What a set is known by: its statements, and of each whether it allows on registered APIs."""
+
+
+class PolicySet:
+    """Statements that decide together. `allows` answers as `decide` would for somebody in no special state."""
+
+    __slots__ = ("__weakref__", "_by_action", "_statements")
+
+    def __init__(self, content: Content) -> None:
+        self._statements = content
+        self._by_action: dict[str, _Rule] = {}
+
+    def rule(self, action: str) -> "_Rule":
+        """What the set says about an action."""
+        rule = self._by_action.get(action)
+        if rule is None:
+            if len(self._by_action) >= ACTIONS_MAX:
+                self._by_action.clear()
+            rule = self._by_action[action] = self._compile(action)
+        return rule
+
+    def allows_on_api(self, action: str, identifier: str, attributes: Mapping[str, Any], *, within: bool) -> bool:
+        """The same for a registered API, on which only permissions to its scopes allow.
+
+        `within` an organization nothing allows on the API that manages this server.
+        """
+        spoken, resource = literal(action), literal(identifier)
+        is_out_of_reach = within and identifier == SYSTEM_API
+        allowed = False
+        for statement, is_of_api in self._statements:
+            if (
+                any(matches(pattern, spoken) for pattern in statement.actions)
+                and any(matches_resource(pattern, RESOURCE_TYPE, resource) for pattern in statement.resources)
+                and (statement.condition is None or holds(statement.condition, attributes, effect=statement.effect))
+            ):
+                if statement.effect is Effect.DENY:
+                    return False
+                allowed = allowed or (is_of_api and not is_out_of_reach)
+        return allowed
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether any of its statements asks about circumstances."""
+        return any(statement.condition is not None for statement, _ in self._statements)
+
+    def _compile(self, action: str) -> "_Rule":
+        spoken = literal(action)
+        matching = [
+            statement
+            for statement, _ in self._statements
+            if any(matches(pattern, spoken) for pattern in statement.actions)
+        ]
+
+        def resources(effect: Effect) -> set[str]:
+            return {
+                pattern
+                for statement in matching
+                if statement.effect is effect and statement.condition is None
+                for pattern in statement.resources
+            }
+
+        return _Rule(
+            _Resources(resources(Effect.DENY)),
+            _Resources(resources(Effect.ALLOW)),
+            tuple(statement for statement in matching if statement.condition is not None),
+        )
+
+
+class PolicySets:
+    """All sets that somebody holds: one of each."""
+
+    def __init__(self) -> None:
+        self._sets: WeakValueDictionary[Content, PolicySet] = WeakValueDictionary()
+
+    def of(self, content: Content) -> PolicySet:
+        """The one set of that content."""
+        found = self._sets.get(content)
+        if found is None:
+            found = self._sets[content] = PolicySet(content)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._sets)
+
+
+class _Rule:
+    """What a set says about one action: where it denies and allows whatever else is so, and what has conditions."""
+
+    __slots__ = ("allows", "conditional", "denies", "settles")
+
+    def __init__(self, denies: "_Resources", allows: "_Resources", conditional: tuple[Statement, ...]) -> None:
+        self.denies = denies
+        self.allows = allows
+        self.conditional = conditional
+        # The answer on every resource, where there is one.
+        self.settles: bool | None = None
+        if denies.everything or (allows.is_empty and not conditional):
+            self.settles = False
+        elif allows.everything and denies.is_empty and not conditional:
+            self.settles = True
+
+    def weighs(self, resource_type: str, resource_id: str, attributes: Mapping[str, Any]) -> bool:
+        """The answer on a resource where conditions may count."""
+        if self.denies.covers(resource_type, resource_id):
+            return False
+        allowed = self.allows.covers(resource_type, resource_id)
+        spoken = literal(resource_id)
+        for statement in self.conditional:
+            if statement.effect is Effect.ALLOW and allowed:
+                continue
+            assert statement.condition is not None
+            if any(matches_resource(pattern, resource_type, spoken) for pattern in statement.resources) and holds(
+                statement.condition, attributes, effect=statement.effect
+            ):
+                if statement.effect is Effect.DENY:
+                    return False
+                allowed = True
+        return allowed
+
+
+class _Resources:
+    """Resource patterns, sorted by how they are looked up."""
+
+    __slots__ = ("_all", "_bare", "_lengths", "_prefixes", "_searched", "_whole", "everything", "is_empty")
+
+    def __init__(self, patterns: Collection[str]) -> None:
+        self._all = tuple(sorted(patterns))
+        self.everything = "*" in patterns
+        self.is_empty = not patterns
+        typed = [pattern for pattern in patterns if ":" in pattern]
+        beginnings = [pattern[:-1] for pattern in typed if pattern.endswith("*") and "*" not in pattern[:-1]]
+        self._bare = frozenset(pattern for pattern in patterns if ":" not in pattern and pattern != "*")
+        self._whole = frozenset(pattern for pattern in typed if "*" not in pattern)
+        self._prefixes = tuple(sorted(beginnings)) if len(beginnings) <= _PREFIXES_MAX else ()
+        self._lengths: tuple[tuple[int, frozenset[str]], ...] = ()
+        if not self._prefixes:
+            by_length: dict[int, set[str]] = {}
+            for beginning in beginnings:
+                by_length.setdefault(len(beginning), set()).add(beginning)
+            self._lengths = tuple((length, frozenset(found)) for length, found in sorted(by_length.items()))
+        self._searched = tuple(pattern for pattern in typed if "*" in pattern[:-1])
+
+    def covers(self, resource_type: str, resource_id: str) -> bool:
+        """Whether one of the patterns covers the resource."""
+        if self.everything:
+            return True
+        if self.is_empty:
+            return False
+        if not resource_id or ":" in resource_type or "*" in resource_id or "\x01" in resource_id:
+            # Seldom, and not what the tables below are made for.
+            spoken = literal(resource_id)
+            return any(matches_resource(pattern, resource_type, spoken) for pattern in self._all)
+        named = f"{resource_type}:{resource_id}"
+        return (
+            named in self._whole
+            or (bool(self._prefixes) and named.startswith(self._prefixes))
+            or (bool(self._bare) and resource_id in self._bare)
+            or any(named[:length] in beginnings for length, beginnings in self._lengths)
+            or any(matches_resource(pattern, resource_type, resource_id) for pattern in self._searched)
+        )
