@@ -45,10 +45,9 @@ class _Links(casbin.persist.Adapter):
 
 
 class Casbin:
-    """pycasbin as most use it, an `Enforcer`: users, groups, roles and policies are one hierarchy of roles.
+    """pycasbin's plain `Enforcer`: users, groups, roles and policies are one hierarchy of roles.
 
-    A policy is one row, not one for each role that holds it, and the cheapest test comes first: that is several times
-    faster here than the other ways round.
+    A policy is one row, not one for each role that holds it: several times faster here. The costliest test comes last.
     """
 
     name = "pycasbin"

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rescind.decision.snapshot import LEADS_ON
 from rescind.model.changes import Change, CredentialEntry, Origin, Plan, ProfileEntry
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
@@ -111,6 +112,7 @@ class History:
         self.born: dict[int, int] = {}
         self.held: list[Held] = []
         self.changes: list[tuple[Change, Origin]] = []
+        self.touched: list[set[int]] = []
         self.names: dict[int, str] = {}
         self.emails: dict[int, str] = {}
 
@@ -135,6 +137,9 @@ class History:
         self.objects |= {new.key: replace(new, created_at=change.time) for new in created}
         self.born |= {new.key: change.revision for new in created}
         self.changes.append((change, of))
+        holders = {fact.holder for fact in (*opened, *closed)}
+        things = {-fact.thing for fact in (*opened, *closed) if fact.thing != PLATFORM}
+        self.touched.append(holders | things | {entry.object for entry in (*profile, *credentials)})
         self.names |= {entry.object: entry.value for entry in profile if entry.field == "name" and entry.value}
         self.emails |= {entry.object: entry.value for entry in profile if entry.field == "email_folded" and entry.value}
         return change
@@ -172,6 +177,7 @@ def write_at_random(history: History, dice: random.Random) -> None:
                     ProfileEntry(key, "email", email),
                     ProfileEntry(key, "email_folded", email.casefold()),
                 ],
+                credentials=[CredentialEntry(key, "password", f"argon2-of-{key}")],
                 organization=organization,
             )
         case "thing":
@@ -274,6 +280,13 @@ class Asked:
 
     def origins(self) -> Any:
         return self.reader.origins(self.REVISIONS)
+
+    def touched(self) -> Any:
+        return [self.reader.touched(after) for after in (0, *self.REVISIONS[1::6])]
+
+    def surroundings(self) -> Any:
+        seeds = [{PLATFORM, key} for key in self.KEYS[:40]] + [set(self.KEYS), set(self.KEYS[30:]), set()]
+        return [sorted(self.reader.surroundings(keys), key=repr) for keys in seeds]
 
     def _edges(self, page: Callable[..., Page[Interval]], *, of_holder: bool) -> Any:
         answers = {}
@@ -396,6 +409,28 @@ class Expected:
 
     def origins(self) -> Any:
         return {change.revision: (change.time, of.actor) for change, of in self._changes()}
+
+    def touched(self) -> Any:
+        newest = list(enumerate(self.history.touched[: self.revision], 1))
+        return [
+            {key: revision for revision, keys in newest if revision > after for key in keys}
+            for after in (0, *Asked.REVISIONS[1::6])
+        ]
+
+    def surroundings(self) -> Any:
+        seeds = [{PLATFORM, key} for key in Asked.KEYS[:40]] + [set(Asked.KEYS), set(Asked.KEYS[30:]), set()]
+        return [sorted(self._led_to(keys), key=repr) for keys in seeds]
+
+    def _led_to(self, keys: Collection[int]) -> list[Fact]:
+        """The facts of those holders and of all that they lead to."""
+        reached, found = {PLATFORM}, list[Fact]()
+        frontier = set(keys) - reached
+        while frontier:
+            reached |= frontier
+            held = [one.fact for one in self.holding if one.fact.holder in frontier]
+            found += held
+            frontier = {key for fact in held if fact.kind in LEADS_ON for key in (fact.thing, fact.scope)} - reached
+        return found
 
     def _changes(self) -> list[tuple[Change, Origin]]:
         return self.history.changes[: self.revision]

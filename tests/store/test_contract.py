@@ -2,24 +2,30 @@
 
 import itertools
 import random
+import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from rescind.decision.snapshot import LEADS_ON, gather
 from rescind.model.changes import GENESIS_DIGEST, Change, CredentialEntry, Plan, ProfileEntry, chain
 from rescind.model.errors import Gone, Unavailable
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
-from rescind.store.contract import SCHEMA_VERSION, Page, Reader, Window
+from rescind.store.contract import SCHEMA_VERSION, Head, Page, Reader, Window
 from rescind.store.database import Database
 from store.histories import (
     ALL,
@@ -138,23 +144,120 @@ def test_a_database_has_a_name_of_its_own_for_ever(store: Database, other: Datab
         assert another.head().database != name
 
 
-def test_the_head_is_read_by_one_statement_on_a_connection_that_does_nothing_else(store: Database) -> None:
-    statements: list[tuple[int, str]] = []
-
-    @sa.event.listens_for(store.engine.pool, "before_cursor_execute")
-    def note(connection: sa.Connection, _: Any, statement: str, *__: Any) -> None:
-        statements.append((id(connection.connection.dbapi_connection), statement))
-
-    store.head()
+@pytest.mark.parametrize("own", [False, True], ids=["the store's", "a reader of its own"])
+def test_the_head_is_read_by_one_statement_on_a_connection_that_does_nothing_else(
+    store: Database, *, own: bool
+) -> None:
+    statements = watched(store)
+    read = store.head_reader().read if own else store.head
+    read()
     for _ in range(3):
         commit(store)
         with reading_now(store) as reader:
             reader.objects([1])
     before = list(statements)
-    store.head()
+    read(2)
     assert len(statements) == len(before) + 1
     place, statement = statements[-1]
+    assert statement.startswith("SELECT head.revision")
     assert {said for where, said in before if where == place} == {statement}
+
+
+def test_no_two_readers_of_the_head_share_a_connection(store: Database) -> None:
+    statements = watched(store)
+    for read in (store.head, store.head_reader().read, store.head_reader().read):
+        read()
+    assert len({place for place, _ in statements}) == 3
+
+
+def watched(store: Database) -> list[tuple[int, str]]:
+    """Every statement that reaches the driver from now on, without its numbers, and by which connection it does."""
+    statements: list[tuple[int, str]] = []
+
+    def note(place: int, statement: str) -> None:
+        # SQLite tells a statement as it runs it, with its parameters.
+        statements.append((place, re.sub(r"\b\d+\b", "?", statement)))
+
+    class Noting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
+            note(id(self.connection), query)
+            return super().execute(query, *arguments, **options)
+
+        def executemany(self, query: Any, *arguments: Any, **options: Any) -> Any:
+            note(id(self.connection), query)
+            return super().executemany(query, *arguments, **options)
+
+    @sa.event.listens_for(store.engine.pool, "connect")
+    def watch(connection: Any, _: Any) -> None:
+        if is_postgres(store):
+            connection.cursor_factory = Noting
+        else:
+            connection.set_trace_callback(partial(note, id(connection)))
+
+    return statements
+
+
+def but_the_clock(head: Head) -> Head:
+    return replace(head, clock=0)
+
+
+def test_a_reader_of_the_head_says_what_the_store_says(store: Database, other: Database) -> None:
+    reader = other.head_reader()
+    with store.writing() as writer:
+        writer.accept_loss()
+        known = writer.commit(Plan([made(1, USER)], [existence(1)]), origin())
+    commit(store)
+    execute(store, "UPDATE head SET horizon = 1")
+    assert store.head(1).known_digest == known.digest
+    for revision in (0, 1, 2, 3, 1_000_000):
+        said, read = store.head(revision), reader.read(revision)
+        assert but_the_clock(read) == but_the_clock(said)
+        assert [type(value) for value in astuple(read)] == [type(value) for value in astuple(said)]
+        assert read.clock >= said.clock
+    with store.writing(1) as writer:
+        assert but_the_clock(reader.read(1)) == but_the_clock(writer.head)
+    assert but_the_clock(reader.read()) == but_the_clock(store.head(0))
+
+
+def test_a_reader_of_the_head_sees_what_others_wrote_at_once(store: Database, other: Database) -> None:
+    readers = [node.head_reader() for node in (store, other)]
+    for _ in range(5):
+        for node in (store, other):
+            change = commit(node)
+            for reader in readers:
+                head = reader.read(change.revision)
+                assert (head.revision, head.digest, head.time) == (change.revision, change.digest, change.time)
+                assert head.known_digest == change.digest
+
+
+def test_a_reader_of_the_head_sees_no_write_before_its_commit_and_does_not_hold_it_up(store: Database) -> None:
+    reader = store.head_reader()
+    assert reader.read().revision == 0
+    with store.writing() as writer:
+        assert reader.read().revision == 0
+        change = writer.commit(Plan(), origin())
+        assert reader.read().digest == change.digest
+    with store.writing():
+        assert reader.read().revision == 1
+    assert reader.read().revision == 1
+
+
+def test_threads_with_a_reader_of_the_head_each_never_see_it_go_back(store: Database, other: Database) -> None:
+    def watch(node: Database) -> list[int]:
+        reader, seen = node.head_reader(), [0]
+        while seen[-1] < 20:
+            head = reader.read(seen[-1])
+            assert (head.known_digest is None) is (seen[-1] == 0)
+            seen.append(head.revision)
+        return seen
+
+    with ThreadPoolExecutor(4) as threads:
+        watching = [threads.submit(watch, node) for node in (store, other, store, other)]
+        for _ in range(20):
+            commit(store)
+        for each in watching:
+            seen = each.result(30)
+            assert seen == sorted(seen)
 
 
 def test_the_epoch_rises_with_the_commit_that_accepts_a_loss_and_not_without(store: Database) -> None:
@@ -295,6 +398,206 @@ def test_a_list_is_made_of_more_keys_than_one_statement_can_name(store: Database
     key = create(store, USER)
     with reading_now(store) as reader:
         assert reader.page_living([key, *range(100_000, 170_000)], ALL).total == 1
+
+
+# --- what was touched -------------------------------------------------------------------------------------------------
+
+TOUCHING: dict[str, tuple[Callable[[Reader], Plan], set[int]]] = {
+    "nothing": (lambda _: Plan(), set()),
+    "an object that says nothing yet": (lambda _: Plan([made(5, USER)]), set()),
+    "a fact that begins": (lambda _: Plan(opened=[Fact(FactKind.BLOCK, 3)]), {3}),
+    "an edge that begins": (lambda _: Plan(opened=[Fact(FactKind.ROLE_ATTACHMENT, 3, 4, 1)]), {3, -4}),
+    "an edge that ends": (lambda reader: Plan(closed=list(at_places(reader, [EDGE]))), {2, -4}),
+    "an edge that is renewed": (
+        lambda reader: Plan(closed=list(at_places(reader, [EDGE])), opened=[replace(EDGE, expires_at=15)]),
+        {2, -4},
+    ),
+    "an edge to oneself": (lambda _: Plan(opened=[Fact(FactKind.ROLE_ATTACHMENT, 3, 3, 1)]), {3, -3}),
+    "a field": (lambda _: Plan(profile=[ProfileEntry(3, "name", "Ann"), ProfileEntry(3, "email", "a@b.c")]), {3}),
+    "a field that is taken away": (lambda _: Plan(profile=[ProfileEntry(2, "name", None)]), {2}),
+    "the platform's field": (lambda _: Plan(profile=[ProfileEntry(PLATFORM, "name", "Rescind")]), {PLATFORM}),
+    "a credential": (lambda _: Plan(credentials=[CredentialEntry(3, "password", "argon2")]), {3}),
+    "something of everything": (
+        lambda reader: Plan(
+            [made(5, USER)],
+            [existence(5, 3, 1)],
+            list(at_places(reader, [EDGE])),
+            [ProfileEntry(1, "name", "Acme")],
+            [CredentialEntry(4, "api_key", "aa" * 32)],
+        ),
+        {5, -3, 2, -4, 1, 4},
+    ),
+}
+EDGE = Fact(FactKind.ROLE_ATTACHMENT, 2, 4, 1)
+
+
+@pytest.mark.parametrize("name", TOUCHING)
+def test_a_change_touches_holders_and_things_and_whose_profiles_and_credentials_change(
+    store: Database, name: str
+) -> None:
+    kinds = (ObjectKind.ORGANIZATION, USER, USER, ObjectKind.ROLE)
+    commit(store, Plan([made(key, kind) for key, kind in enumerate(kinds, 1)], [*map(existence, range(1, 5)), EDGE]))
+    plan, touched = TOUCHING[name]
+    with store.writing() as writer:
+        writer.commit(plan(writer.reader(EARLY)), origin(1))
+    with reading_now(store) as reader:
+        assert reader.touched(1) == dict.fromkeys(touched, 2)
+        assert reader.touched(0) == dict.fromkeys({1, 2, 3, 4, -4}, 1) | dict.fromkeys(touched, 2)
+        assert reader.touched(2) == reader.touched(3) == {}
+    with store.reading(1, EARLY) as reader:
+        assert reader.touched(1) == {}
+
+
+def test_what_was_touched_is_of_the_changes_after_one_revision_up_to_another_and_says_the_newest(
+    store: Database,
+) -> None:
+    first, second = create(store, USER), create(store, USER)
+    for key in (first, second, first):
+        commit(store, Plan(profile=[ProfileEntry(key, "name", "x")]))
+    expected = {
+        (0, 0): {},
+        (0, 1): {first: 1},
+        (0, 2): {first: 1, second: 2},
+        (0, 3): {first: 3, second: 2},
+        (0, 5): {first: 5, second: 4},
+        (1, 2): {second: 2},
+        (2, 4): {first: 3, second: 4},
+        (4, 5): {first: 5},
+        (5, 5): {},
+        (5, 3): {},
+        (99, 5): {},
+    }
+    for (after, revision), touched in expected.items():
+        with store.reading(revision, EARLY) as reader:
+            assert reader.touched(after) == touched
+
+
+def test_what_was_touched_is_unknown_where_an_older_version_wrote_one_of_the_changes(store: Database) -> None:
+    keys = [create(store, USER) for _ in range(4)]
+    execute(store, "UPDATE changes SET touched = NULL WHERE revision = 2")
+    with reading_now(store) as reader:
+        assert reader.touched(0) is None
+        assert reader.touched(1) is None
+        assert reader.touched(2) == {keys[2]: 3, keys[3]: 4}
+    with store.reading(1, EARLY) as reader:
+        assert reader.touched(0) == {keys[0]: 1}
+    with store.reading(2, EARLY) as reader:
+        assert reader.touched(1) is None
+
+
+def test_more_is_touched_than_one_statement_can_name(store: Database) -> None:
+    many = range(1, 2001)
+    commit(store, Plan([made(key, USER) for key in many], [existence(key) for key in many]))
+    with reading_now(store) as reader:
+        assert reader.touched(0) == dict.fromkeys(many, 1)
+
+
+# --- what holders lead to ---------------------------------------------------------------------------------------------
+
+NODES = 40
+
+
+@dataclass(frozen=True)
+class Web:
+    """Objects among which facts of every kind hold at random, in circles too; some of them ended later."""
+
+    store: Database
+    revision: int
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def web(request: pytest.FixtureRequest, make_migrated: Callable[[str], str]) -> Iterator[Web]:
+    dice = random.Random(21)
+    with opened(make_migrated(request.param)) as store:
+        history = History(store)
+        history.commit([made(key, USER) for key in range(1, NODES + 1)])
+        for _ in range(12):
+            taken = {fact.place for fact in history.living}
+            facts = {}
+            for _ in range(12):
+                thing, scope = (dice.choice([PLATFORM, dice.randint(1, NODES)]) for _ in range(2))
+                holder, expires_at = dice.randint(1, NODES), dice.choice([None, 15])
+                fact = Fact(dice.choice(list(FactKind)), holder, thing, scope, dice.choice([None, "v"]), expires_at)
+                if fact.place not in taken:
+                    facts[fact.place] = fact
+            ended = dice.sample(history.living, min(len(history.living), 5))
+            history.commit(opened=list(facts.values()), closed=ended)
+        yield Web(store, store.head().revision)
+
+
+def by_levels(reader: Reader, keys: Collection[int]) -> list[Fact]:
+    """What `gather` finds when it asks level by level."""
+    gathered = gather(keys, lambda holders: [found.fact for found in reader.intervals(holders)])
+    return sorted((fact for facts in gathered.values() for fact in facts), key=repr)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seeds=st.sets(st.integers(0, NODES + 3), max_size=6), back=st.integers(0, 13), instant=st.integers(0, 30))
+def test_surroundings_are_what_is_gathered_level_by_level(web: Web, seeds: set[int], back: int, instant: int) -> None:
+    with web.store.reading(web.revision - back, instant) as reader:
+        found = reader.surroundings(seeds)
+        assert sorted(found, key=repr) == by_levels(reader, seeds)
+        assert len(found) == len(set(found))
+
+
+def test_the_random_web_leads_far_and_in_circles_and_not_everywhere(web: Web) -> None:
+    with web.store.reading(web.revision, EARLY) as reader:
+        sizes = [len(reader.surroundings([key])) for key in range(1, NODES + 1)]
+        whole = reader.surroundings(range(NODES + 1))
+        held = [{fact.holder for fact in reader.surroundings([key])} for key in range(1, NODES + 1)]
+    assert {fact.kind for fact in whole} >= LEADS_ON
+    assert min(sizes) < 4
+    assert max(sizes) > 20
+    # Two that lead to each other.
+    assert any(key in held[other - 1] for key in range(1, NODES + 1) for other in held[key - 1] if other != key)
+
+
+@pytest.mark.parametrize("kind", FactKind)
+def test_a_fact_leads_on_by_its_kind_to_its_thing_and_its_scope(store: Database, kind: FactKind) -> None:
+    facts = [Fact(kind, 1, 2, 3), Fact(FactKind.BLOCK, 2), Fact(FactKind.BLOCK, 3), Fact(FactKind.BLOCK, 4)]
+    commit(store, Plan([made(key, USER) for key in range(1, 5)], facts))
+    with reading_now(store) as reader:
+        assert set(reader.surroundings([1])) == set(facts[: 3 if kind in LEADS_ON else 1])
+
+
+def test_surroundings_of_more_keys_than_one_statement_can_name_say_each_fact_once(store: Database) -> None:
+    """What every one of them leads to is found in each part of the keys."""
+    many = range(3, 2303)
+    roles = [Fact(FactKind.ROLE_ATTACHMENT, key, 1, 2) for key in many]
+    shared = [Fact(FactKind.POLICY_ATTACHMENT, 1, 2), Fact(FactKind.DOCUMENT, 2, value="{}"), existence(2)]
+    # One chain through keys of different parts.
+    chained = [Fact(FactKind.GROUP_MEMBERSHIP, key, key + 700) for key in (3, 703, 1403)]
+    commit(store, Plan([made(key, USER) for key in range(1, 2303)], [*roles, *shared, *chained]))
+    with reading_now(store) as reader:
+        found = reader.surroundings([*many, *range(100_000, 101_000)])
+        assert len(found) == len(set(found))
+        assert set(found) == {*roles, *shared, *chained}
+        assert sorted(found, key=repr) == by_levels(reader, many)
+
+
+def test_surroundings_of_nobody_are_empty(store: Database) -> None:
+    create(store, USER)
+    with reading_now(store) as reader:
+        assert reader.surroundings([]) == reader.surroundings([PLATFORM]) == reader.surroundings([99]) == []
+
+
+def test_surroundings_are_of_one_revision_though_others_write_between_their_parts(
+    store: Database, other: Database
+) -> None:
+    many = range(2, 1302)
+    edges = [Fact(FactKind.ROLE_ATTACHMENT, key, 1) for key in many]
+    commit(store, Plan([made(key, USER) for key in range(1, 1302)], [*edges, existence(1)]))
+    asked = iter([True])
+
+    @sa.event.listens_for(store.engine.pool, "after_cursor_execute")
+    def write(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "reached" in statement and next(asked, False):
+            close(other, existence(1), edges[0], edges[-1])
+
+    with reading_now(store) as reader:
+        assert set(reader.surroundings(many)) == {*edges, existence(1)}
+    with reading_now(store) as reader:
+        assert set(reader.surroundings(many)) == set(edges[1:-1])
 
 
 # --- existence and expiry ---------------------------------------------------------------------------------------------
@@ -1017,9 +1320,12 @@ def test_a_file_that_is_no_database_any_more_is_unavailable(
 
 def assert_unavailable(url: str) -> None:
     with opened(url) as store:
+        heads = store.head_reader()
         for _ in range(2):
             with pytest.raises(Unavailable):
                 store.head()
+            with pytest.raises(Unavailable):
+                heads.read()
             with pytest.raises(Unavailable), store.reading(1, EARLY) as reader:
                 reader.objects([1])
             with pytest.raises(Unavailable) as refused, store.writing():
@@ -1032,11 +1338,50 @@ def test_a_node_goes_on_when_its_database_comes_back(make_migrated: Callable[[st
     shutil.copy(make_migrated("sqlite").removeprefix("sqlite:///"), tmp_path / "home" / "rescind.db")
     (tmp_path / "home").rename(tmp_path / "away")
     with opened(f"sqlite:///{tmp_path}/home/rescind.db") as store:
-        with pytest.raises(Unavailable):
-            store.head()
+        heads = store.head_reader()
+        for read in (store.head, heads.read):
+            with pytest.raises(Unavailable):
+                read()
         (tmp_path / "away").rename(tmp_path / "home")
-        assert store.head().revision == 0
+        assert store.head().revision == heads.read().revision == 0
         assert commit(store).revision == 1
+        assert heads.read().revision == 1
+
+
+def test_readers_of_the_head_turn_to_the_file_that_took_the_place_of_theirs(
+    make_migrated: Callable[[str], str],
+) -> None:
+    """A restored backup is often moved into place."""
+    here, backup = make_migrated("sqlite"), make_migrated("sqlite")
+    with opened(backup) as store:
+        last = [commit(store) for _ in range(3)][-1]
+    with opened(here) as store:
+        heads = [store.head_reader(), store.head_reader()]
+        commit(store)
+        assert [reader.read().revision for reader in (*heads, *heads)] == [1] * 4
+        file = Path(here.removeprefix("sqlite:///"))
+        for suffix in ("-wal", "-shm"):
+            Path(f"{file}{suffix}").unlink(missing_ok=True)
+        Path(backup.removeprefix("sqlite:///")).rename(file)
+        for read in (heads[0].read, store.head, heads[1].read, heads[0].read):
+            assert read(3).known_digest == last.digest
+        change = commit(store)
+        assert {reader.read().digest for reader in heads} == {change.digest}
+
+
+def test_a_reader_of_the_head_is_unavailable_while_the_file_is_gone_and_reads_it_when_it_is_back(
+    make_migrated: Callable[[str], str],
+) -> None:
+    file = Path((url := make_migrated("sqlite")).removeprefix("sqlite:///"))
+    with opened(url) as store:
+        heads = store.head_reader()
+        assert heads.read().revision == 0
+        file.rename(file.with_suffix(".away"))
+        for read in (heads.read, store.head):
+            with pytest.raises(Unavailable):
+                read()
+        file.with_suffix(".away").rename(file)
+        assert commit(store).revision == heads.read().revision == 1
 
 
 @pytest.fixture
@@ -1045,12 +1390,13 @@ def on_postgres(make_migrated: Callable[[str], str]) -> Iterator[Database]:
         yield store
 
 
-def terminate_all(store: Database) -> None:
-    """End every other connection to the database, as its restart would."""
+def terminate_all(store: Database, which: str = "true") -> None:
+    """End every other connection to the database, as its restart would, or some of them."""
     engine = sa.create_engine(store.engine.pool.url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 5000) {others}")
+        ended = connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 5000) {others} AND {which}").all()
+        assert ended
     engine.dispose()
 
 
@@ -1062,6 +1408,52 @@ def test_the_head_is_read_again_after_its_connection_was_lost(on_postgres: Datab
         with suppress(Unavailable):
             on_postgres.head()
         assert on_postgres.head().revision == revision
+
+
+def test_a_reader_of_the_head_reads_on_when_its_connection_was_lost(on_postgres: Database) -> None:
+    """It asks again by itself: nobody hears of a connection that died unused."""
+    heads = on_postgres.head_reader()
+    for revision in (1, 2):
+        commit(on_postgres)
+        assert heads.read().revision == revision
+        terminate_all(on_postgres, "query LIKE 'SELECT head.revision%%'")
+        assert heads.read(revision).known_digest == on_postgres.head().digest
+
+
+def test_a_server_that_was_started_again_is_read_at_once_however_many_connections_it_ended(
+    on_postgres: Database,
+) -> None:
+    heads = on_postgres.head_reader()
+    with ExitStack() as many:
+        for _ in range(6):
+            many.enter_context(on_postgres.reading(0, EARLY))
+    for read in (heads.read, on_postgres.head):
+        assert read().revision == 0
+    terminate_all(on_postgres)
+    for read in (heads.read, on_postgres.head):
+        # One answer may be lost with the connection that it was asked for on, as before.
+        with suppress(Unavailable):
+            read()
+        assert read().revision == 0
+
+
+def test_a_reader_of_the_head_is_unavailable_while_the_server_refuses_and_reads_on_afterwards(
+    on_postgres: Database,
+) -> None:
+    heads = on_postgres.head_reader()
+    assert heads.read().revision == 0
+    name = sa.make_url(on_postgres.engine.pool.url).database
+    admin = sa.create_engine(on_postgres.engine.pool.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        ours = f"FROM pg_stat_activity WHERE datname = '{name}'"
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 5000) {ours}")
+        for read in (heads.read, heads.read, on_postgres.head):
+            with pytest.raises(Unavailable):
+                read()
+        connection.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    admin.dispose()
+    assert commit(on_postgres).revision == heads.read().revision == 1
 
 
 def test_reading_and_writing_go_on_after_every_connection_was_lost(on_postgres: Database) -> None:
@@ -1177,6 +1569,7 @@ def test_a_closed_store_gives_back_every_connection(make_migrated: Callable[[str
     with opened(url) as store, opened(url) as watcher:
         commit(store)
         store.head()
+        store.head_reader().read()
         with reading_now(store), store.writing():
             pass
         store.close()

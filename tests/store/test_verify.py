@@ -14,6 +14,7 @@ from rescind.model.changes import CredentialEntry, Plan, ProfileEntry, chain
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
 from rescind.store.database import Database
+from rescind.store.schema import changes
 from rescind.store.verify import DIFFERENCES_MAX, Report, verify
 from store.histories import EARLY, TABLES, History, commit, contents, existence, id_of, made, opened, write_at_random
 from world import World, allow
@@ -212,8 +213,74 @@ TAMPERING = [
     ),
     Tampering(
         "a change more",
-        "INSERT INTO changes VALUES (9, 9000000000000000, 0, 'eve', 'eve', '{{}}', '{digest}')",
+        "INSERT INTO changes VALUES (9, 9000000000000000, 0, 'eve', 'eve', '{{}}', '{digest}', '[]')",
         "change 9: its digest",
+    ),
+    Tampering(
+        "a body with an object where an id should be",
+        'UPDATE changes SET body = \'{{"profile":[{{"object":[]}}],"opened":[{{"holder":[],"thing":{{}}}}]}}\' '
+        "WHERE revision = 3",
+        "change 3: its digest",
+    ),
+    Tampering(
+        "a body of endless depth", f"UPDATE changes SET body = '{'[' * 9999}' WHERE revision = 3", "change 3: its"
+    ),
+    # What changes say that they touched. Change 3 gave member 3 policy 4 and role 5; change 5 made a key of hers and
+    # a name of Ann's.
+    *(
+        Tampering(f"touched {name}", f"UPDATE changes SET touched = {said} WHERE revision = {revision}", expected)
+        for name, revision, said, expected in (
+            ("without a holder", 3, "'[-5,-4]'", f"change 3: its body names {id_of(MEMBER)}, touched does not"),
+            ("without a thing", 3, "'[-5,3]'", f"change 3: its body names the thing {id_of(POLICY)}, touched does not"),
+            ("without the thing of an end", 4, "'[3]'", f"change 4: its body names the thing {id_of(ROLE)}, touched"),
+            (
+                "without the holder of an end",
+                4,
+                "'[-5]'",
+                f"change 4: its body names {id_of(MEMBER)}, touched does not",
+            ),
+            ("without a profile", 5, "'[-3,6]'", f"change 5: its body names {id_of(ANN)}, touched does not"),
+            ("without what took a field away", 7, "'[]'", f"change 7: its body names {id_of(ANN)}, touched does not"),
+            ("nothing", 8, "'[]'", f"change 8: its body names {id_of(ANN)}, touched does not"),
+            ("a holder more", 3, "'[-5,-4,2,3]'", f"change 3: touched names {id_of(ANN)}, its body does not"),
+            ("a thing more", 3, "'[-5,-4,-3,3]'", f"change 3: touched names the thing {id_of(MEMBER)}, its body does"),
+            ("the platform more", 3, "'[-5,-4,0,3]'", f"change 3: touched names {id_of(0)}, its body does not"),
+            ("a stranger more", 3, "'[-5,-4,3,99]'", "change 3: touched names unknown object 99, its body does not"),
+            ("a strange thing more", 3, "'[-99,-5,-4,3]'", "change 3: touched names the thing unknown object 99, its"),
+            ("a key twice", 3, "'[-5,-4,3,3]'", f"change 3: touched names {id_of(MEMBER)}, its body does not"),
+            ("a thing for a holder", 3, "'[-5,-4,-3]'", f"change 3: its body names {id_of(MEMBER)}, touched does not"),
+            ("another's", 3, "(SELECT touched FROM changes WHERE revision = 5)", "change 3: touched names the thing"),
+            ("in another order", 3, "'[3,-4,-5]'", None),
+            ("that is no JSON", 3, "'x'", "change 3: touched is no list of keys"),
+            ("that is empty text", 3, "''", "change 3: touched is no list of keys"),
+            ("that is no list", 3, "'{{}}'", "change 3: touched is no list of keys"),
+            ("that is JSON's null", 3, "'null'", "change 3: touched is no list of keys"),
+            ("of text", 3, '\'["-5","-4","3"]\'', "change 3: touched is no list of keys"),
+            ("of what only equals keys", 3, "'[-5.0,-4,3]'", "change 3: touched is no list of keys"),
+            ("of truths", 1, "'[-2,true,2,3]'", "change 1: touched is no list of keys"),
+            ("of endless depth", 3, f"'{'[' * 9999}'", "change 3: touched is no list of keys"),
+            ("that is gone", 3, "NULL", "change 3: touched is missing, though change 1 has it"),
+            ("that is gone at the end", 8, "NULL", "change 8: touched is missing, though change 1 has it"),
+        )
+    ),
+    Tampering(
+        "touched as before there was a place for it", "UPDATE changes SET touched = NULL WHERE revision <= 3", None
+    ),
+    Tampering("touched as if no newer version had written", "UPDATE changes SET touched = NULL", None),
+    Tampering(
+        "touched gone after a version that wrote it",
+        "UPDATE changes SET touched = NULL WHERE revision IN (1, 2, 5)",
+        "change 5: touched is missing, though change 3 has it",
+    ),
+    Tampering(
+        "a credential's owner less, though it was replaced and nothing shows it",
+        "UPDATE changes SET touched = '[-3]' WHERE revision = 5; DELETE FROM credentials WHERE object = 6",
+        f"change 5: its body names {id_of(KEY)}, touched does not",
+    ),
+    Tampering(
+        "a profile's owner less, though all that is personal was erased",
+        "UPDATE changes SET touched = '[-3,6]' WHERE revision = 5; DELETE FROM commitments; DELETE FROM profiles",
+        f"change 5: its body names {id_of(ANN)}, touched does not",
     ),
     # The head.
     Tampering("the head back", "UPDATE head SET revision = 7", "head: revision is 7, the log ends with 8"),
@@ -385,6 +452,39 @@ def test_what_was_tampered_with_is_named(untampered: Database, tampering: Tamper
     else:
         expected = tampering.expected.replace("{{", "{")
         assert any(expected in difference for difference in report.differences), report.differences
+
+
+def test_a_wrong_key_is_the_only_difference_of_its_change(untampered: Database) -> None:
+    with Tampered(untampered, "UPDATE changes SET touched = '[-5,3]' WHERE revision = 3"):
+        assert verify(untampered).difference_count == 1
+
+
+def test_what_was_touched_is_held_against_the_proven_log_and_not_against_rows_that_somebody_changed(
+    untampered: Database,
+) -> None:
+    with Tampered(untampered, "UPDATE intervals SET thing = 2, holder = 1 WHERE kind = 9"):
+        differences = verify(untampered).differences
+    assert differences
+    assert not [difference for difference in differences if "touched" in difference]
+
+
+@pytest.mark.parametrize("only", ["password", "email"])
+def test_what_a_change_touches_by_a_profile_or_a_credential_alone_is_held_against_it(
+    store: Database, only: str
+) -> None:
+    history = History(store)
+    history.commit([made(1, ObjectKind.USER), made(2, ObjectKind.USER)], [existence(1), existence(2)])
+    if only == "password":
+        history.commit(credentials=[CredentialEntry(2, only, "argon2")])
+    else:
+        history.commit(profile=[ProfileEntry(2, only, "ann@example.org")])
+    assert verified(store).revision == 2
+    with store.engine.pool.connect() as connection:
+        connection.execute(changes.update().where(changes.c.revision == 2).values(touched="[1]"))
+    assert verify(store).differences == [
+        f"change 2: its body names {id_of(2)}, touched does not",
+        f"change 2: touched names {id_of(1)}, its body does not",
+    ]
 
 
 def test_many_differences_are_counted_and_the_first_are_listed(untampered: Database) -> None:

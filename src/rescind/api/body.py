@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 
@@ -30,16 +30,7 @@ async def checked_body(scope: Scope, receive: Receive, *, is_form: bool = False)
 
     Raises `Invalid`, and `Gone` if the client went away: half a request must do nothing.
     """
-    headers = dict(scope["headers"])
     reads = scope["method"] in ("GET", "HEAD", "OPTIONS")
-    # A request that asks for a preview, however it spells that, must never become a removal.
-    query = unquote_plus(scope["query_string"].decode("latin-1")).lower()
-    if any(name.partition("=")[0].strip() == "preview" for name in query.split("&")) or (
-        "preview" in query and not reads
-    ):
-        raise Invalid("`preview` is not supported by this call")
-    if b"if-match" in headers and not reads:
-        raise Invalid("`If-Match` is not supported by this call")
     body = bytearray()
     while True:
         message = await receive()

@@ -31,8 +31,9 @@ from rescind.api.body import (
     replay,
     with_content_type,
 )
-from rescind.api.exchange import Exchange, Operation
+from rescind.api.exchange import Exchange, Operation, Previewed
 from rescind.api.metrics import REQUEST_SECONDS
+from rescind.api.previews import PREVIEW_PARAMETERS, is_preview
 from rescind.api.segments import Segment, parted
 from rescind.model.errors import Invalid, NotFound, Refusal
 from rescind.usecases.requirements import Acting
@@ -131,6 +132,10 @@ def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
         said = manners.malformed(error.errors()) if manners.malformed else Invalid(_said(error))
         return manners.refusal(said)
 
+    async def previewed(_: Request, found: Exception) -> Response:
+        assert isinstance(found, Previewed)
+        return found.response
+
     async def unknown(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         response = manners.plain(error.status_code, str(error.detail))
@@ -144,6 +149,7 @@ def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
         return manners.plain(500, "internal error")
 
     app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(Previewed, previewed)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, unknown)
     app.add_exception_handler(Exception, broken)
@@ -162,6 +168,9 @@ def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
     if operation.refuses_in_text:
         responses[401]["content"]["text/plain"] = {"schema": {"type": "string"}}
     responses[operation.status] = {"description": "Done"}
+    if operation.previews:
+        responses[412] = {"description": "The impact is no longer the one that `If-Match` names"}
+        responses.setdefault(200, {"description": "With `preview=true` the impact; nothing is written"})
     if operation.answers is not None:
         responses[operation.status]["content"] = {operation.media_type: {"schema": _ref(operation.answers)}}
     elif operation.status != NO_CONTENT:
@@ -177,6 +186,7 @@ def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
         response_model=None,
         response_class=Response,
         operation_id=f"{operation.handler.__name__}",
+        openapi_extra={"parameters": PREVIEW_PARAMETERS} if operation.previews else None,
         summary=(operation.usecase.__doc__ or "").strip().split("\n")[0],
         tags=[operation.usecase.__module__.rpartition(".")[2]],
     )
@@ -243,6 +253,7 @@ class _Threshold:
             await send(message)
 
         try:
+            scope["rescind.preview"] = is_preview(scope)
             is_form = self._forms is Forms.ONLY or (self._forms is Forms.ALSO and is_urlencoded(scope))
             body = await checked_body(scope, receive, is_form=is_form)
             if is_form and self._forms is Forms.ALSO:

@@ -1,20 +1,26 @@
 """One request on its way: the row of its door's table, and what a handler does with both."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+from inspect import signature
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from rescind.api.cursors import Cursors
+from rescind.api.impacts import impact_said
 from rescind.api.mail import Mail
 from rescind.api.metrics import CHANGES
+from rescind.model.errors import Invalid
 from rescind.settings import Settings
 from rescind.store.contract import Page, Window
 from rescind.store.logins import Logins
 from rescind.usecases.actor import Asking, ClientProof, verifier_of
+from rescind.usecases.impacts import Impact
 from rescind.usecases.issuer import Issuer
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.service import Answer, Call, Service
@@ -25,6 +31,7 @@ Result = TypeVar("Result")
 
 _JSON = "application/json; charset=utf-8"
 _USER_AGENT_LENGTH_MAX = 512
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,25 @@ class Operation:
         """What tells the row from every other."""
         return f"{self.method} {self.path}"
 
+    @property
+    def previews(self) -> bool:
+        """Whether the call can be previewed: whatever writes, and is made by somebody who may be shown it."""
+        return writes(self.usecase) and self.requires.acting not in (Acting.GUEST, Acting.CLIENT, Acting.NOBODY)
+
+
+@cache
+def writes(usecase: Callable[..., Any]) -> bool:
+    """Whether a use case plans a write."""
+    return next(iter(signature(usecase).parameters.values())).annotation is Unit
+
+
+class Previewed(Exception):  # noqa: N818 - nothing went wrong: it is the way past everything that would follow a write
+    """A write was previewed: `response` says what it would do."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("previewed")
+        self.response = response
+
 
 class Exchange:
     """One request on its way through a handler: runs the row's use case, and replies from when that is true.
@@ -76,7 +102,11 @@ class Exchange:
             request.client.host if request.client else "",
         )
         target_id = next(iter(request.path_params.values()), "")
-        self._call = Call(asking, operation.requires, target_id)
+        self._is_preview: bool = request.scope.get("rescind.preview", False)
+        impact = _impact_of(request.headers.getlist("if-match"))
+        if not operation.previews and (self._is_preview or (impact is not None and request.method != "GET")):
+            raise Invalid("this call has no preview")
+        self._call = Call(asking, operation.requires, target_id, impact or "")
         # Who manages the platform goes on with a list after his token was renewed.
         whose = "" if operation.requires.acting in (Acting.PLATFORM, Acting.WITHIN) else verifier_of(asking.token or "")
         self._list_name = f"{request.url.path} {whose}"
@@ -94,6 +124,8 @@ class Exchange:
     def write(self, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Run the row's use case, which writes."""
         assert usecase in (self._operation.usecase, *self._operation.also)
+        if self._is_preview:
+            raise Previewed(self._previewed(self._service.preview(self._call, usecase, *args, **kwargs)))
         answer = self._service.write(self._call, usecase, *args, **kwargs)
         self._headers["Rescind-Revision"] = str(answer.moment.revision)
         if answer.change is not None:
@@ -101,6 +133,16 @@ class Exchange:
             CHANGES.inc()
         self._written = answer
         return answer.result
+
+    def _previewed(self, answer: Answer[Impact]) -> Response:
+        headers = {
+            "Rescind-Revision": str(answer.moment.revision),
+            "Rescind-Instant": str(answer.moment.instant),
+            "Cache-Control": "no-store",
+            "ETag": f'"{answer.result.digest}"',
+        }
+        said = impact_said(answer.result, self._operation.usecase, answer.moment)
+        return Response(said, 200, headers, media_type=_JSON)
 
     @property
     def operation(self) -> Operation:
@@ -177,6 +219,16 @@ class Exchange:
     def reply_text(self, text: str) -> Response:
         """The answer in the row's own form."""
         return Response(text, self._operation.status, self._headers, media_type=self._operation.media_type)
+
+
+def _impact_of(headers: list[str]) -> str | None:
+    """The digest in `If-Match`. Raises `Invalid` for what is none: nobody may think that it was looked at."""
+    if not headers:
+        return None
+    digest = headers[0].strip().removeprefix('"').removesuffix('"')
+    if len(headers) > 1 or not _DIGEST.fullmatch(digest):
+        raise Invalid("`If-Match` must be the digest of an impact")
+    return digest
 
 
 async def _exchange(request: Request) -> Exchange:

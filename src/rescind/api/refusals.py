@@ -3,6 +3,7 @@
 from fastapi import Response
 
 from rescind.model.errors import (
+    Changed,
     Conflict,
     Forbidden,
     Gone,
@@ -21,6 +22,7 @@ _STATUS: dict[type[Refusal], int] = {
     NotFound: 404,
     Conflict: 409,
     Gone: 410,
+    Changed: 412,
     TooMany: 429,
     Unavailable: 503,
 }

@@ -49,12 +49,15 @@ def text_classes(patterns: Iterable[str], *, work_max: int = WORK_MAX) -> list[T
     return _text_classes(frozenset(patterns), _Budget(work_max))
 
 
-def resource_classes(patterns: Iterable[str], *, work_max: int = WORK_MAX) -> list[ResourceClass]:
+def resource_classes(
+    patterns: Iterable[str], *, apart: Iterable[str] = (), work_max: int = WORK_MAX
+) -> list[ResourceClass]:
     """Every class of resources that is not empty, also that of the resources which no pattern covers.
 
     Resources have a type, non-empty and without a colon, and an id, which is empty for a call without a target. A
     class is one entry, though it may reach over several types; its witness is of a type that patterns name, where
-    one has an id as short. In the order of the witnesses' ids' lengths; neither order nor witnesses depend on the
+    one has an id as short. The types `apart` have classes of their own, for they have rules of their own. In the
+    order of the witnesses' ids' lengths; neither order nor witnesses depend on the
     order of `patterns`. Raises `TooMuchWork` like `text_classes`.
     """
     patterns, budget = frozenset(patterns), _Budget(work_max)
@@ -70,7 +73,8 @@ def resource_classes(patterns: Iterable[str], *, work_max: int = WORK_MAX) -> li
     fresh = next(name for number in count() if (name := f"other{number or ''}") not in by_type)
 
     found: list[ResourceClass] = []
-    for kind in (*sorted(by_type), fresh):
+    apart = frozenset(apart)
+    for kind in (*sorted(by_type.keys() | apart), fresh):
         rests = by_type.get(kind, set())
         # The empty id lies outside of what its patterns say as texts: `*` alone covers it.
         found.append(ResourceClass(kind, "", everything | {f"{kind}:{rest}" for rest in rests & {"*"}}))
@@ -79,9 +83,9 @@ def resource_classes(patterns: Iterable[str], *, work_max: int = WORK_MAX) -> li
             found.append(ResourceClass(kind, ids.witness, everything | covering | (ids.matched & bare)))
 
     found.sort(key=lambda one: len(one.resource_id))
-    first: dict[frozenset[str], ResourceClass] = {}
+    first: dict[tuple[str, frozenset[str]], ResourceClass] = {}
     for one in found:
-        first.setdefault(one.matched, one)
+        first.setdefault((one.resource_type if one.resource_type in apart else "", one.matched), one)
     return list(first.values())
 
 

@@ -94,6 +94,14 @@ class Condition:
 
     tests: tuple[ConditionTest, ...]
 
+    @property
+    def block(self) -> dict[str, dict[str, list[Any]]]:
+        """The block that says the same, each value in one spelling."""
+        said: dict[str, dict[str, list[Any]]] = {}
+        for test in self.tests:
+            said.setdefault(test.operator.name, {})[".".join(test.path)] = [_spelled(value) for value in test.values]
+        return said
+
 
 def parse_condition(block: object) -> Condition:
     """The condition that decoded JSON says, or `Invalid`."""
@@ -151,6 +159,12 @@ def _check_text(text: str) -> None:
     # To us it would be literal text, to everyone who knows AWS a variable: neither reading is safe.
     if "${" in text:
         raise Invalid(f"{_quoted(text)} in `Condition` has `${{`, but variables are not supported")
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    return value.text if isinstance(value, Pattern) else str(value)
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@
     ├── Forbidden          authenticated, but the right is missing or the rule of the house says no
     │   └── MissingScope   none of `scopes` is held
     ├── Conflict           something else has what only one may have; `what` says what it is
+    ├── Changed            what the caller saw before is no longer so
     ├── TooMany            too many attempts; try again later
     ├── NotFound           unknown id, or an id of another organization; `what` says of what kind
     ├── Gone               the revision asked for lies before the horizon
@@ -83,6 +84,10 @@ class Conflict(Refusal):
     def __init__(self, what: str, message: str) -> None:
         super().__init__(message)
         self.what = what
+
+
+class Changed(Refusal):
+    """What the caller saw before is no longer so; nothing was written."""
 
 
 class TooMany(Refusal):

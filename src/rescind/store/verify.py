@@ -41,8 +41,10 @@ def verify(database: Database, progress: Callable[[int, int], None] = lambda _, 
     """Replay the whole log and compare it with the tables, in one state of the database, while others write.
 
     Every digest must follow from the one before it; every object, interval, profile field and credential must be
-    what some change says, and all that the changes say must be there. Whatever somebody made of the tables, the
-    answer is a report. `progress` hears of the changes replayed and of the changes in all.
+    what some change says, and all that the changes say must be there. What a change says it touched must be what its
+    body names; changes written before there was a place for that, the first ones of a log, need not say it. Whatever
+    somebody made of the tables, the answer is a report. `progress` hears of the changes replayed and of the changes in
+    all.
     """
     with database.snapshot() as connection:
         end = connection.execute(sa.select(head)).one()
@@ -87,6 +89,7 @@ class _Replay:
         self._credentials: dict[tuple[str, str], _Said] = {}
         # Salt and value of what each profile field was last made of, as far as they were not erased.
         self._kept: dict[tuple[str, str], tuple[str, str | None]] = {}
+        self._touched_since: int | None = None
 
     def run(self) -> None:
         living = sa.select(intervals)
@@ -114,6 +117,7 @@ class _Replay:
                 if found.created_at != row.time:
                     self.report.note(f"change {row.revision}: object {found.id} has another time")
             self._take_commitments(row, body, committed)
+            self._compare_touched(row, body)
             self.report.epoch = body.get("epoch", self.report.epoch)
             self._progress(row.revision)
         for name, rows in tables.items():
@@ -134,10 +138,7 @@ class _Replay:
 
     def _read(self, row: sa.Row[Any]) -> dict[str, Any]:
         """The body, held against the columns beside it. What is no body at all was noted by its digest already."""
-        try:
-            body = json.loads(row.body)
-        except ValueError:
-            body = None
+        body = _decoded(row.body)
         if not isinstance(body, dict):
             return {}
         columns = {name: getattr(row, name) for name in ("revision", "time", "actor", "request")}
@@ -159,12 +160,12 @@ class _Replay:
         """Note what a change commits to, and hold what is kept of it against that; erased is no difference."""
         said = {}
         for entry in _entries(body, "profile"):
-            place = entry.get("object", ""), entry.get("field", "")
-            said[place] = self._profile[place] = _Said(row.revision, row.time, entry.get("commitment", ""))
+            place = _text(entry, "object"), _text(entry, "field")
+            said[place] = self._profile[place] = _Said(row.revision, row.time, _text(entry, "commitment"))
             self._kept.pop(place, None)
         for entry in _entries(body, "credentials"):
-            place = entry.get("object", ""), entry.get("kind", "")
-            self._credentials[place] = _Said(row.revision, row.time, entry.get("commitment", ""))
+            place = _text(entry, "object"), _text(entry, "kind")
+            self._credentials[place] = _Said(row.revision, row.time, _text(entry, "commitment"))
         for found in kept:
             place = self._ids[found.object], found.field
             where = f"profile of {place[0]}, {place[1]}"
@@ -174,6 +175,31 @@ class _Replay:
             if not _opens(said[place].commitment, found.salt, found.value):
                 self.report.note(f"{where}: change {row.revision} commits to another value")
             self._kept[place] = found.salt, found.value
+
+    def _compare_touched(self, row: sa.Row[Any], body: Mapping[str, Any]) -> None:
+        """Hold what a change says that it touched against its body, which names it all for ever.
+
+        The rows do not: verifiers are replaced and values erased. Who reads takes a null to mean everything, so it
+        hides nothing where an older version wrote it; none writes any more once a newer one has begun.
+        """
+        where = f"change {row.revision}"
+        if row.touched is None:
+            if self._touched_since is not None:
+                self.report.note(f"{where}: touched is missing, though change {self._touched_since} has it")
+            return
+        if self._touched_since is None:
+            self._touched_since = row.revision
+        keys = _decoded(row.touched)
+        # True and 1.0 are no keys, though they equal one.
+        if not isinstance(keys, list) or any(type(key) is not int for key in keys):
+            self.report.note(f"{where}: touched is no list of keys")
+            return
+        found = Counter(self._ids[key] if key >= 0 else f"the thing {self._ids[-key]}" for key in keys)
+        said = Counter(_touched(body))
+        for name in said - found:
+            self.report.note(f"{where}: its body names {name}, touched does not")
+        for name in found - said:
+            self.report.note(f"{where}: touched names {name}, its body does not")
 
     def _compare_profiles(self) -> None:
         """What each field was last made of is what the profile shows; what was erased is not shown."""
@@ -246,6 +272,28 @@ def _entries(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """What a body lists under a name, as far as it is of the right shape."""
     entries = body.get(name, ())
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    """A member that is text in every body of ours."""
+    value = entry.get(name, "")
+    return value if isinstance(value, str) else canonical({name: value})
+
+
+def _touched(body: Mapping[str, Any]) -> set[str]:
+    """What a change with that body touches, spelled by ids; see `changes.touched_by`."""
+    facts = [*_entries(body, "opened"), *_entries(body, "closed")]
+    things = {f"the thing {_text(fact, 'thing')}" for fact in facts if fact.get("thing") is not None}
+    owners = {_text(entry, "object") for name in ("profile", "credentials") for entry in _entries(body, name)}
+    return things | owners | {_text(fact, "holder") for fact in facts}
+
+
+def _decoded(text: str) -> Any:
+    """What JSON says; None where it is none, or deeper than anybody reads."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _label(kind: int) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from hmac import compare_digest
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from rescind.engine.freshness import Freshness, Moment
 from rescind.model.changes import Change, Origin, Plan
-from rescind.model.errors import Forbidden, NotFound, Unauthenticated, UnknownAddress
+from rescind.model.errors import Changed, Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store.contract import Reader, Store
@@ -26,12 +27,16 @@ from rescind.usecases.actor import (
     welcome,
 )
 from rescind.usecases.escalation import refuse_escalation
+from rescind.usecases.impacts import Impact, impact_of
 from rescind.usecases.issuer import Issuer
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.unit import Unit, View
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+
+FIRST_PREVIEWED_KEY = 1 << 62
+"""Keys of what a preview would make: no object ever gets there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,13 @@ class Call:
     """A request together with what its door requires of it.
 
     `target_id` names the object that the call is about: the first in its path, or else in its body. It may be a token.
+    `impact` is the digest of the one that a write must have.
     """
 
     asking: Asking
     requirement: Requirement
     target_id: str = field(default="", repr=False)
+    impact: str = ""
 
 
 class Service:
@@ -98,23 +105,29 @@ class Service:
     def write(
         self, call: Call, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
     ) -> Answer[Result]:
-        """Lock, decide the actor's right at that head, plan, commit. A refusal is raised, and nothing is written."""
+        """Lock, decide the actor's right at that head, plan, commit. A refusal is raised, and nothing is written.
+
+        Where the call names an impact, the write must have that one still: else `Changed`.
+        """
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            asks, organization = admit(reader, call, self.issuer)
-            self._used(asks, reader.instant)
-            unit = Unit(reader, asks, organization, next_key=next_key, now=now, issuer=self.issuer)
-            result = usecase(unit, *args, **kwargs)
-            sessions.end_for_good(unit)
-            if not self._faithful_grants and isinstance(asks, Actor):
-                refuse_escalation(unit)
-            names = asks.names if asks else ()
-            origin = Origin(operation_of(usecase), call.asking.request_id, unit.organization, *names)
+            unit, result, origin = self._planned(reader, next_key, now, call, usecase, *args, **kwargs)
+            if call.impact and not compare_digest(impact_of(unit).digest, call.impact):
+                raise Changed("the impact is no longer the one that was previewed")
             return unit, result, origin
 
         # A stranger must not stand in the queue for the lock.
         self._refuse_unknown(call)
         return self._write(planned)
+
+    def preview(
+        self, call: Call, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Answer[Impact]:
+        """Plan a write at the newest revision and say what it would do. Raises what the write would; writes nothing."""
+        moment = self._freshness.now()
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            unit, _, _ = self._planned(reader, FIRST_PREVIEWED_KEY, moment.instant + 1, call, usecase, *args, **kwargs)
+            return Answer(impact_of(unit), moment, unit.asks, unit.organization)
 
     def operate(
         self,
@@ -155,6 +168,28 @@ class Service:
         """What an answered write left behind, for its reply: a view of the same place, at its revision."""
         with self._store.reading(answer.moment.revision, answer.moment.instant) as reader:
             return view(View(reader, answer.asked, answer.organization, self.issuer), *args, **kwargs)
+
+    def _planned(
+        self,
+        reader: Reader,
+        next_key: int,
+        now: int,
+        call: Call,
+        usecase: Callable[Concatenate[Unit, P], Result],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> tuple[Unit, Result, Origin]:
+        """What a call would write, if it may: every rule of the house is asked here, for previews as for writes."""
+        asks, organization = admit(reader, call, self.issuer)
+        self._used(asks, reader.instant)
+        unit = Unit(reader, asks, organization, next_key=next_key, now=now, issuer=self.issuer)
+        result = usecase(unit, *args, **kwargs)
+        sessions.end_for_good(unit)
+        if not self._faithful_grants and isinstance(asks, Actor):
+            refuse_escalation(unit)
+        names = asks.names if asks else ()
+        return unit, result, Origin(operation_of(usecase), call.asking.request_id, unit.organization, *names)
 
     def _refuse_unknown(self, call: Call) -> None:
         moment = self._freshness.now()

@@ -1,0 +1,447 @@
+"""Impacts: whom a planned write touches, what each of them loses and gains, and what stays by which paths."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+from rescind.decision.cover import TooMuchWork
+from rescind.decision.decide import AccessRequest, Reason, state_of
+from rescind.decision.impact import Access, Known, Loss, Row, access_of
+from rescind.decision.snapshot import Principal, Snapshot
+from rescind.engine.principals import by_holder, snapshot_of
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
+from rescind.model.changes import Plan, fact_body
+from rescind.model.documents import Statement
+from rescind.model.facts import Fact, FactKind
+from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.store.contract import PAGE_SIZE_MAX, Reader, Window
+from rescind.usecases import apis
+from rescind.usecases.actor import Actor
+from rescind.usecases.paths import Step, steps_of
+from rescind.usecases.planned import Planned
+from rescind.usecases.searches import Known as KnownTexts
+from rescind.usecases.unit import Unit, View
+
+GROUPS_MAX = 100
+PRINCIPALS_MAX = 100
+KNOWN_MAX = 200
+ROWS_MAX = 200
+"""What is listed of each; the rest is counted."""
+_CHUNK = 500
+
+_EDGES_UP = {
+    ObjectKind.GROUP: (FactKind.GROUP_MEMBERSHIP,),
+    ObjectKind.ROLE: (FactKind.ROLE_ATTACHMENT, FactKind.ASSUMPTION),
+    ObjectKind.POLICY: (FactKind.POLICY_ATTACHMENT,),
+    ObjectKind.PERMISSION: (FactKind.PERMISSION_GRANT,),
+    ObjectKind.CLIENT_GRANT: (FactKind.CLIENT_GRANT,),
+    ObjectKind.API: (FactKind.API_SCOPE, FactKind.GRANT_DEFINITION),
+    ObjectKind.ROLE_TRUST: (FactKind.SESSION_TRUST,),
+    ObjectKind.API_KEY: (FactKind.SESSION_KEY,),
+    ObjectKind.USER: (FactKind.EXISTENCE,),
+    ObjectKind.MEMBERSHIP: (FactKind.EXISTENCE, FactKind.TRUSTED_PARTY),
+    ObjectKind.SESSION: (),
+}
+"""By which facts what hangs on an object is reached from it, towards principals."""
+
+_BEARS_ON_DECISIONS = frozenset(
+    {
+        FactKind.EXISTENCE,
+        FactKind.ROOT,
+        FactKind.SUSPENSION,
+        FactKind.BLOCK,
+        FactKind.GROUP_MEMBERSHIP,
+        FactKind.ROLE_ATTACHMENT,
+        FactKind.POLICY_ATTACHMENT,
+        FactKind.PERMISSION_GRANT,
+        FactKind.DOCUMENT,
+        FactKind.ROLE_DEFINITION,
+        FactKind.TRUST,
+        FactKind.TRUSTED_PARTY,
+        FactKind.ASSUMPTION,
+        FactKind.SESSION_TRUST,
+        FactKind.SESSION_KEY,
+        FactKind.API_SCOPE,
+        FactKind.CLIENT_GRANT,
+        FactKind.GRANT_DEFINITION,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A statement that still covers something, and the ways by which it is held."""
+
+    statement: Statement
+    paths: Sequence[Sequence[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loses:
+    """One row of what is lost or gained, with what it was held by, and what covers the rest."""
+
+    row: Row
+    paths: Sequence[Sequence[Step]]
+    still: Sequence[Kept]
+
+
+@dataclass(slots=True)
+class Group:
+    """Principals that lose and gain the same. `scope` is an organization's id, None outside of all.
+
+    `lost` and `gained` are None where there is too much to be told apart.
+    """
+
+    count: int
+    principals: list[str]
+    type: str
+    scope: str | None
+    before: Reason | None
+    after: Reason | None
+    lost: list[Loses] | None = None
+    gained: list[Loses] | None = None
+    known_lost: tuple[Sequence[Known], int] = ((), 0)
+    known_gained: tuple[Sequence[Known], int] = ((), 0)
+
+
+@dataclass(slots=True)
+class Impact:
+    """What a write would do. `holds_until` is the next instant at which time alone changes it, None for never.
+
+    `digest` names what is said here: the same write has another impact as soon as it has another digest.
+    """
+
+    opened: list[dict[str, Any]]
+    closed: list[dict[str, Any]]
+    touched: int
+    groups: list[Group]
+    more_groups: int
+    sessions_ended: list[str]
+    tokens: list[tuple[str, int]]
+    holds_until: int | None
+    digest: str
+    hidden: int = 0
+
+
+def impact_of(unit: Unit) -> Impact:
+    """The impact of what a unit has planned, as far as who asks may read what the principals have."""
+    plan, before = unit.plan, unit.reader
+    after = Planned(before, plan)
+    return _Comparison(unit, plan, before, after).impact()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One principal before and after; `key` is that of its membership, session, user or client."""
+
+    key: int
+    principal: Principal
+    before: Snapshot
+    after: Snapshot
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Principals with the same access before and the same after."""
+
+    before: Access
+    after: Access
+    keys: list[int] = field(default_factory=list)
+
+
+class _Comparison:
+    def __init__(self, unit: Unit, plan: Plan, before: Reader, after: Reader) -> None:
+        self._unit = unit
+        self._plan = plan
+        self._before = before
+        self._after = after
+        self._view_after = View(after, unit.asks, unit.organization)
+        self._ends: list[int] = []
+        self._accesses: dict[Any, tuple[Access, Access]] = {}
+        self._texts: dict[int, KnownTexts] = {}
+
+    def impact(self) -> Impact:
+        touched = _Touched(self._before, self._after, self._plan)
+        alike: dict[tuple[Any, ...], _Alike] = {}
+        sessions = []
+        for scope, keys in touched.by_scope():
+            for pair in self._pairs(scope, keys):
+                was, would_be = self._compared(pair)
+                if was.key != would_be.key:
+                    found = alike.setdefault((scope, was.key, would_be.key), _Alike(was, would_be))
+                    found.keys.append(pair.key)
+        for pair in self._sessions(touched.sessions):
+            was, would_be = _of_session(pair.before), _of_session(pair.after)
+            if would_be.state is not None and was.state is None:
+                sessions.append(self._before.objects([pair.key])[pair.key].id)
+            if was.key != would_be.key:
+                scope = pair.principal.organization
+                alike.setdefault((scope, ("session",), was.key, would_be.key), _Alike(was, would_be)).keys.append(
+                    pair.key
+                )
+        return self._said(alike, len(touched), sorted(sessions))
+
+    def _pairs(self, scope: int, keys: Sequence[int]) -> Iterator[_Pair]:
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            seeds = {scope, *chunk} - {PLATFORM}
+            if scope == PLATFORM:
+                for reader in (self._before, self._after):
+                    seeds |= {held.fact.holder for held in reader.intervals_on(chunk, FactKind.EXISTENCE)}
+            was, would_be = by_holder(self._before.surroundings(seeds)), by_holder(self._after.surroundings(seeds))
+            for key in chunk:
+                principal = Principal(key)
+                if scope != PLATFORM:
+                    joined = [f for world in (was, would_be) for f in world([key]) if f.kind is FactKind.EXISTENCE]
+                    principal = Principal(joined[0].thing if joined else PLATFORM, scope, key)
+                yield _Pair(
+                    key,
+                    principal,
+                    snapshot_of(self._before, principal, fetch=was),
+                    snapshot_of(self._after, principal, fetch=would_be),
+                )
+
+    def _sessions(self, keys: Collection[int]) -> Iterator[_Pair]:
+        objects = self._before.objects(keys)
+        for key in sorted(keys):
+            issued = self._before.intervals([key], FactKind.EXISTENCE)
+            joined = self._before.intervals([held.fact.thing for held in issued], FactKind.EXISTENCE)
+            user = joined[0].fact.thing if joined else PLATFORM
+            membership = issued[0].fact.thing if issued else PLATFORM
+            principal = Principal(user, objects[key].owner, membership, key)
+            yield _Pair(key, principal, snapshot_of(self._before, principal), snapshot_of(self._after, principal))
+
+    def _compared(self, pair: _Pair) -> tuple[Access, Access]:
+        """The two accesses; those who hold the same in the same state have the same."""
+        for snapshot in (pair.before, pair.after):
+            instant = snapshot.instant
+            self._ends += [
+                fact.expires_at
+                for facts in snapshot.facts.values()
+                for fact in facts
+                if fact.expires_at is not None and fact.expires_at > instant
+            ]
+        own = {pair.principal.user, pair.principal.membership}
+        if pair.principal.organization == PLATFORM:
+            return access_of(pair.before), access_of(pair.after)
+        signature = pair.principal.organization, *(_signature(snapshot, own) for snapshot in (pair.before, pair.after))
+        found = self._accesses.get(signature)
+        if found is None:
+            found = self._accesses[signature] = access_of(pair.before), access_of(pair.after)
+        return found
+
+    def _said(self, alike: Mapping[tuple[Any, ...], _Alike], touched: int, sessions: list[str]) -> Impact:
+        ordered = sorted(alike.items(), key=lambda item: (-len(item[1].keys), item[1].keys[0]))
+        hidden = 0
+        groups = []
+        for (scope, *_), found in ordered[:GROUPS_MAX]:
+            group = self._group(scope, found)
+            if group is None:
+                hidden += len(found.keys)
+            else:
+                groups.append(group)
+        plan = self._plan
+        ids = _ids(self._unit, plan)
+        return Impact(
+            [fact_body(fact, ids) for fact in plan.opened],
+            [{**fact_body(ended.fact, ids), "since": ended.revision_from} for ended in plan.closed],
+            touched,
+            groups,
+            max(0, len(ordered) - GROUPS_MAX),
+            sessions,
+            self._tokens(found for _, found in ordered),
+            min(self._ends, default=None),
+            self._digest(ordered, sessions),
+            hidden,
+        )
+
+    def _group(self, scope: int, found: _Alike) -> Group | None:
+        keys = found.keys[:PRINCIPALS_MAX]
+        who = self._people(keys)
+        if not all(self._may_read(person) for person in who):
+            return None
+        view = self._unit
+        organization = view.reader.objects([scope])[scope].id if scope != PLATFORM else None
+        type_ = "session" if self._kind(keys[0]) is ObjectKind.SESSION else who[0].kind.label
+        names = [person.id for person in who]
+        group = Group(len(found.keys), names, type_, organization, found.before.state, found.after.state)
+        try:
+            lost, gained = Loss(found.before, found.after), Loss(found.after, found.before)
+            group.lost = [self._loses(row, self._unit, self._view_after) for row in lost.rows[:ROWS_MAX]]
+            group.gained = [self._loses(row, self._view_after, self._unit) for row in gained.rows[:ROWS_MAX]]
+            texts = self._texts.setdefault(scope, KnownTexts(self._before, scope))
+            group.known_lost = lost.known(texts.actions, texts.resources, KNOWN_MAX)
+            group.known_gained = gained.known(texts.actions, texts.resources, KNOWN_MAX)
+        except TooMuchWork:
+            group.lost = group.gained = None
+        return group
+
+    def _loses(self, row: Row, had: View, has: View) -> Loses:
+        held = row.holding.permission
+        still = [
+            Kept(one.statement, steps_of(has, one.permission.paths) if one.permission else []) for one in row.still
+        ]
+        return Loses(row, steps_of(had, held.paths) if held else [], still)
+
+    def _people(self, keys: Sequence[int]) -> list[Object]:
+        """The users, clients and sessions behind memberships and the rest, in their order."""
+        objects = self._after.objects(keys)
+        memberships = [key for key in keys if objects[key].kind is ObjectKind.MEMBERSHIP]
+        users: dict[int, int] = {}
+        for reader in (self._after, self._before):
+            for held in reader.intervals(memberships, FactKind.EXISTENCE):
+                users[held.fact.holder] = held.fact.thing
+        people = self._after.objects(set(users.values()))
+        return [people[users[key]] if key in users else objects[key] for key in keys]
+
+    def _kind(self, key: int) -> ObjectKind:
+        return self._after.objects([key])[key].kind
+
+    def _may_read(self, person: Object) -> bool:
+        asks = self._unit.asks
+        if not isinstance(asks, Actor):
+            return asks is None
+        if asks.is_administrator:
+            return asks.may("iam.access.Read", RESOURCE_TYPE, SYSTEM_API)
+        return asks.is_user(person) or asks.may("iam.access.Read", person.kind.label, person.id)
+
+    def _tokens(self, found: Iterable[_Alike]) -> list[tuple[str, int]]:
+        """The APIs on which somebody loses scopes, and until when tokens issued for them stay good elsewhere."""
+        identifiers: set[str] = set()
+        for one in found:
+            kept = {held.statement for held in one.after.bearing}
+            for held in one.before.bearing:
+                if held.on_api and held.statement not in kept:
+                    identifiers |= {pattern.partition(":")[2] for pattern in held.statement.resources}
+        until = []
+        for identifier in sorted(identifiers):
+            api = self._before.find_named("identifier", identifier)
+            if api is not None:
+                lifetime = apis.definition_of(self._unit, api).get("token_lifetime") or 0
+                until.append((identifier, self._before.instant + int(lifetime) * 1_000_000))
+        return until
+
+    def _digest(self, ordered: Sequence[tuple[tuple[Any, ...], _Alike]], sessions: Sequence[str]) -> str:
+        said = sorted(
+            [
+                scope,
+                sorted(found.keys),
+                _access_said(found.before),
+                _access_said(found.after),
+            ]
+            for (scope, *_), found in ordered
+        )
+        text = json.dumps([said, list(sessions)], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return sha256(text.encode()).hexdigest()
+
+
+class _Touched:
+    """Whose decisions a plan may change: everything above what it opens and closes, before and after."""
+
+    def __init__(self, before: Reader, after: Reader, plan: Plan) -> None:
+        self._readers = (before, after)
+        self.members: dict[int, set[int]] = {}
+        self.outside: set[int] = set()
+        self.sessions: set[int] = set()
+        facts = [*plan.opened, *(ended.fact for ended in plan.closed)]
+        bearing = [fact for fact in facts if fact.kind in _BEARS_ON_DECISIONS]
+        self._seen: set[int] = set()
+        frontier = {fact.holder for fact in bearing}
+        self._whole = {fact.holder for fact in bearing if fact.kind in (FactKind.EXISTENCE, FactKind.BLOCK)}
+        while frontier:
+            self._seen |= frontier
+            frontier = self._above(frontier) - self._seen
+
+    def by_scope(self) -> Iterator[tuple[int, list[int]]]:
+        """The memberships by organization, and outside of all the users and clients."""
+        for scope, keys in sorted(self.members.items()):
+            yield scope, sorted(keys)
+        if self.outside:
+            yield PLATFORM, sorted(self.outside)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.members.values())) + len(self.outside) + len(self.sessions)
+
+    def _above(self, keys: Collection[int]) -> set[int]:
+        """What is reached from objects in one step; principals among them are taken down."""
+        found: set[int] = set()
+        by_kind: dict[ObjectKind, set[int]] = {}
+        for object_ in self._readers[1].objects(keys).values():
+            by_kind.setdefault(object_.kind, set()).add(object_.key)
+        for kind, of_kind in by_kind.items():
+            self._take_down(kind, of_kind)
+            if kind is ObjectKind.ORGANIZATION:
+                found |= self._of_organizations(of_kind)
+            # What somebody has in organizations hangs on her memberships, but for whether she is there at all.
+            leading = of_kind & self._whole if kind is ObjectKind.USER else of_kind
+            kinds = _EDGES_UP.get(kind, ())
+            if kinds and leading:
+                for reader in self._readers:
+                    found |= {held.fact.holder for held in reader.intervals_on(leading, *kinds)}
+        return found
+
+    def _take_down(self, kind: ObjectKind, keys: Collection[int]) -> None:
+        match kind:
+            case ObjectKind.MEMBERSHIP:
+                for key, object_ in self._readers[1].objects(keys).items():
+                    self.members.setdefault(object_.owner, set()).add(key)
+                for reader in self._readers:
+                    # What her groups carry outside of organizations hangs on her membership.
+                    self.outside |= {held.fact.thing for held in reader.intervals(keys, FactKind.EXISTENCE)}
+            case ObjectKind.USER | ObjectKind.CLIENT:
+                self.outside |= set(keys)
+            case ObjectKind.SESSION:
+                self.sessions |= set(keys)
+            case _:
+                pass
+
+    def _of_organizations(self, keys: Collection[int]) -> set[int]:
+        found: set[int] = set()
+        window: Window | None = Window(PAGE_SIZE_MAX)
+        while window is not None:
+            page = self._readers[0].page_objects(ObjectKind.MEMBERSHIP, keys, window)
+            found |= {object_.key for object_ in page.items}
+            window = None if page.after is None else Window(PAGE_SIZE_MAX, after=page.after)
+        return found
+
+
+def _signature(snapshot: Snapshot, own: Collection[int]) -> frozenset[Any]:
+    """What somebody holds herself, and in which state: all that can part her from others in her organization."""
+    return frozenset(
+        (fact.kind, PLATFORM if fact.kind is FactKind.EXISTENCE else fact.thing, fact.scope, fact.value)
+        for holder in own
+        for fact in snapshot.facts.get(holder, ())
+        if fact.kind is not FactKind.PROPERTIES and fact.alive(snapshot.instant)
+    )
+
+
+def _of_session(snapshot: Snapshot) -> Access:
+    """What a session may do where its trust lets it be used; ended if a link that made it is gone."""
+    state = state_of(AccessRequest("", ""), snapshot)
+    living = state in (None, Reason.ROOT, Reason.OUTSIDE_TERMS) and snapshot.assumption is not None
+    access = access_of(snapshot)
+    return replace(access, state=None if living else (state or Reason.SESSION_ENDED))
+
+
+def _access_said(access: Access) -> list[Any]:
+    state, content, within = access.key
+    return [str(state), within, sorted(json.dumps([said_of(one), on_api], sort_keys=True) for one, on_api in content)]
+
+
+def said_of(statement: Statement) -> dict[str, Any]:
+    """A statement as a policy document would say it, its condition in one spelling."""
+    said: dict[str, Any] = {
+        "Effect": str(statement.effect),
+        "Action": list(statement.actions),
+        "Resource": list(statement.resources),
+    }
+    return said if statement.condition is None else {**said, "Condition": statement.condition.block}
+
+
+def _ids(view: Unit, plan: Plan) -> dict[int, str]:
+    facts: list[Fact] = [*plan.opened, *(ended.fact for ended in plan.closed)]
+    keys = {key for fact in facts for key in (fact.holder, fact.thing, fact.scope)}
+    made = {created.key: created.id for created in plan.created}
+    return made | {key: found.id for key, found in view.reader.objects(keys - made.keys()).items()}
