@@ -1,5 +1,6 @@
 """The composition root: settings → store → service → doors, one ASGI application."""
 
+import re
 from dataclasses import dataclass
 
 import anyio.to_thread
@@ -29,6 +30,7 @@ from rescind.usecases.issuer import Issuer
 from rescind.usecases.requirements import Acting
 from rescind.usecases.service import Service
 from rescind.usecases.vault import Vault
+from rescind.usecases.verbs import Verbs, verbs_of
 
 DOORS = (STS, VULTR, NATIVE, MANAGEMENT, AUTHENTICATION)
 """Every face; where two have a path in common, the first has it."""
@@ -70,6 +72,7 @@ def application(node: Node) -> App:
         "rescind.mail": node.mail,
         "rescind.logins": node.logins,
         "rescind.settings": node.settings,
+        "rescind.verbs": VERBS,
     }
     decide = authzen.AuthZen(authzen.Parts(node.store, node.decisions, cursors, node.service.issuer, catalogue()))
     faces: list[tuple[str, App]] = [(authzen.PREFIX, decide), (authzen.METADATA, decide)]
@@ -87,6 +90,17 @@ def application(node: Node) -> App:
         await rest(scope, receive, send)
 
     return app
+
+
+def _verbs() -> Verbs:
+    """What every door can do, by its name in the log."""
+    rows = [row for door in DOORS for row in door.operations if not row.is_preview]
+    named = [(row, re.search(r"{(\w+?)(_id)?}", row.path)) for row in rows]
+    found = [(row.usecase, row.requires, match.group(1) if match else "") for row, match in named]
+    return verbs_of(found)
+
+
+VERBS = _verbs()
 
 
 def catalogue() -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""Policy sets say what `decide` says, by tables instead of patterns, for every form that a pattern or a name can have."""
+"""Policy sets say what `decide` says, by tables instead of patterns, whatever the form of a pattern or a name."""
 
 import gc
 import itertools
@@ -47,7 +47,7 @@ conditions = st.sampled_from(
         {"StringEquals": {"resource.id": "a"}},
     ]
 )
-values = st.sampled_from(["home", "work", "abba", 2, 7, None, ["home"], {}])
+values: st.SearchStrategy[Any] = st.sampled_from(["home", "work", "abba", 2, 7, None, ["home"], {}])
 attributes = st.fixed_dictionaries(
     {
         "context": st.fixed_dictionaries({}, optional={"place": values}),
@@ -111,8 +111,8 @@ def assert_same(snapshot: Snapshot, policies: PolicySet, request: AccessRequest)
     if kind == RESOURCE_TYPE:
         within = snapshot.principal.organization != PLATFORM
         # Attributes are not looked up for a set without conditions.
-        given = request.attributes if policies.has_conditions else {}
-        assert policies.allows_on_api(request.action, identifier, given, within=within) is truth
+        known = request.attributes if policies.has_conditions else {}
+        assert policies.allows_on_api(request.action, identifier, known, within=within) is truth
         return
     rule = policies.rule(request.action)
     assert policies.rule(request.action) is rule
@@ -129,12 +129,12 @@ def assert_same(snapshot: Snapshot, policies: PolicySet, request: AccessRequest)
 @example([[{"Effect": "Allow", "Action": "*", "Resource": ["t:**", "a"]}]], [("", "t", ""), ("", "", "a")], {})
 @given(documents, st.lists(st.tuples(actions, types, identifiers), min_size=6, max_size=12), attributes)
 def test_a_set_answers_as_the_decision_does(
-    said: list[list[Json]], asked: list[tuple[str, str, str]], given: Json
+    said: list[list[Json]], asked: list[tuple[str, str, str]], brought: Json
 ) -> None:
     snapshot = world(said, ())
     policies = PolicySet(content_of(snapshot))
     for action, kind, identifier in asked:
-        assert_same(snapshot, policies, AccessRequest(action, kind, identifier, given))
+        assert_same(snapshot, policies, AccessRequest(action, kind, identifier, brought))
 
 
 @settings(max_examples=150)
@@ -154,13 +154,13 @@ def test_a_set_answers_on_apis_as_the_decision_does(
     within: bool,
     root: bool,
     asked: list[tuple[str, str]],
-    given: Json,
+    brought: Json,
 ) -> None:
     """To own the organization is nothing there, and names with stars are names, not patterns."""
     snapshot = world(said, scopes, whole=whole, within=within, root=root and within)
     policies = PolicySet(content_of(snapshot))
     for action, identifier in [*asked, *scopes]:
-        assert_same(snapshot, policies, AccessRequest(action, RESOURCE_TYPE, identifier, given))
+        assert_same(snapshot, policies, AccessRequest(action, RESOURCE_TYPE, identifier, brought))
 
 
 @settings(max_examples=250)
@@ -201,8 +201,8 @@ def test_a_denial_wins_whatever_has_conditions_and_comes_first() -> None:
     for said in itertools.combinations(sorts, 2):
         snapshot = world([said], ())
         policies = PolicySet(content_of(snapshot))
-        for given, identifier in itertools.product(circumstances, ("a", "b", "")):
-            assert_same(snapshot, policies, AccessRequest("a", "t", identifier, given))
+        for where, identifier in itertools.product(circumstances, ("a", "b", "")):
+            assert_same(snapshot, policies, AccessRequest("a", "t", identifier, where))
 
 
 def test_whoever_asks_for_ever_new_actions_does_not_fill_the_memory() -> None:

@@ -236,6 +236,14 @@ class Asked:
     def find_object(self) -> Any:
         return [self.reader.find_object(ObjectKind.ROLE, id_of(key)) for key in self.KEYS]
 
+    def find_objects(self) -> Any:
+        return self.reader.find_objects([id_of(key) for key in self.KEYS[1:]])
+
+    def revision_at(self) -> Any:
+        """Around the time of each change that the reader tells of, and before and after them all."""
+        times = [time for time, _ in self.reader.origins(self.REVISIONS).values()]
+        return {time: self.reader.revision_at(time) for each in (0, *times, 2**62) for time in (each, each + 1)}
+
     def ended(self) -> Any:
         return [self.reader.ended(key) for key in self.KEYS]
 
@@ -337,6 +345,15 @@ class Expected:
     def find_object(self) -> Any:
         roles = {key: found for key, found in self.known.items() if found.kind is ObjectKind.ROLE}
         return [roles.get(key) for key in Asked.KEYS]
+
+    def find_objects(self) -> Any:
+        return {found.id: found for found in self.known.values()}
+
+    def revision_at(self) -> Any:
+        times = [change.time for change, _ in self._changes()]
+        return {
+            time: sum(written <= time for written in times) for each in (0, *times, 2**62) for time in (each, each + 1)
+        }
 
     def ended(self) -> Any:
         ends: dict[int, int] = {}

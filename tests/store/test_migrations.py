@@ -20,16 +20,18 @@ from alembic.util import CommandError
 from sqlalchemy.sql import visitors
 
 import rescind.store.migrate
-from rescind.model.changes import CredentialEntry, Plan, ProfileEntry
+from rescind.model.changes import CredentialEntry, Plan, ProfileEntry, body_of, chain
 from rescind.model.errors import Invalid
-from rescind.model.objects import ObjectKind
+from rescind.model.facts import FactKind
+from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store import sql
 from rescind.store.contract import SCHEMA_VERSION
 from rescind.store.database import Database, Engine
 from rescind.store.engines import engine_for
 from rescind.store.migrate import migrate, schema_version
-from rescind.store.schema import intervals, metadata
-from store.histories import History, commit, create, existence, opened, origin, write_at_random
+from rescind.store.schema import head, intervals, metadata
+from rescind.store.verify import verify
+from store.histories import History, commit, create, existence, id_of, made, opened, origin, write_at_random
 
 
 @pytest.fixture
@@ -161,6 +163,56 @@ def test_a_database_of_the_first_version_is_brought_here_with_what_is_in_it(empt
     assert differences(empty) == []
     with empty.pool.connect() as connection:
         assert connection.exec_driver_sql("SELECT verifier FROM credentials").scalar_one() == "hash"
+
+
+def test_a_database_of_the_version_before_is_brought_here_and_its_changes_do_not_say_what_they_touched(
+    empty: Engine,
+) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(rescind.store.migrate.__file__).parent / "migrations"))
+    with empty.pool.connect() as connection:
+        empty.begin(connection, 5000)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql("UPDATE head SET schema_version = 3")
+        for revision in (1, 2):
+            write_as_version_3_did(connection, revision)
+        logged = connection.exec_driver_sql("SELECT * FROM changes ORDER BY revision").all()
+        connection.exec_driver_sql("COMMIT")
+    assert "touched" not in logged[0]._fields
+    assert migrate(empty) == (3, SCHEMA_VERSION)
+    assert differences(empty) == []
+    with empty.pool.connect() as connection:
+        migrated = connection.exec_driver_sql("SELECT * FROM changes ORDER BY revision").all()
+    assert [tuple(row) for row in migrated] == [(*row, None) for row in logged]
+    with opened(empty.pool.url.render_as_string(hide_password=False)) as store:
+        assert (store.head(2).known_digest, store.head().schema_version) == (logged[1].digest, SCHEMA_VERSION)
+        assert verify(store).differences == []
+        commit(store, Plan(profile=[ProfileEntry(1, "name", "Ann")]))
+        with store.reading(3, 0) as reader:
+            assert reader.touched(0) is reader.touched(1) is None
+            assert reader.touched(2) == {1: 3}
+            assert [fact.holder for fact in reader.surroundings([1, 2])] == [1, 2]
+        with store.reading(2, 0) as reader:
+            assert reader.touched(1) is None
+            assert reader.touched(2) == {}
+        assert verify(store).differences == []
+
+
+def write_as_version_3_did(connection: sa.Connection, key: int) -> None:
+    """Make one user, by a change with the revision that is her key."""
+    before = connection.execute(sa.select(head.c.digest)).scalar_one()
+    user, of = made(key, ObjectKind.USER), origin()
+    ids = {PLATFORM: id_of(PLATFORM), key: user.id}
+    body = body_of(Plan([user], [existence(key)]), of, revision=key, time=key, ids=ids, commitments={})
+    digest = chain(before, body)
+    row = {"key": key, "id": user.id, "kind": int(user.kind), "owner": PLATFORM, "revision": key, "created_at": key}
+    connection.execute(sql.INSERT_OBJECT, row)
+    said = {"organization": PLATFORM, "actor": of.actor, "request": of.request_id, "body": body, "digest": digest}
+    connection.execute(sql.INSERT_CHANGE, {"revision": key, "time": key, **said})
+    fact = {"kind": int(FactKind.EXISTENCE), "holder": key, "thing": PLATFORM, "scope": PLATFORM}
+    connection.execute(sql.INSERT_INTERVAL, {**fact, "revision_from": key})
+    connection.execute(head.update().values(revision=key, time=key, digest=digest, last_key=key))
 
 
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
@@ -346,6 +398,21 @@ def test_an_interval_is_read_with_versioned_columns_only() -> None:
         assert [column.name for column in statement.selected_columns] == [one.name for one in sql.INTERVAL_COLUMNS]
 
 
+def test_what_holders_lead_to_is_found_by_versioned_columns_and_by_which_keys_there_are() -> None:
+    """An object's key never changes, and one that nothing is said of at the revision leads nowhere."""
+    read = {element for element in visitors.iterate(sql.SURROUNDINGS["sqlite"]) if isinstance(element, sa.Column)}
+    stored = {(one.table.name, one.name) for one in read if isinstance(one.table, sa.Table)}
+    assert stored <= {("intervals", name) for name in WRITTEN_ONCE | SET_ONCE} | {("objects", "key")}
+    assert ("intervals", "revision_to") in stored
+    compiled = str(sql.SURROUNDINGS["sqlite"].compile())
+    assert set(re.findall(r"\b(?:FROM|JOIN|UPDATE) +(\w+)", compiled)) <= {"objects", "intervals", "reached"}
+    assert set(re.findall(r"\bobjects\.(\w+)", compiled)) == {"key"}
+    assert set(re.findall(r"\bintervals\.(\w+)", compiled)) <= WRITTEN_ONCE | SET_ONCE
+    assert [column.name for column in sql.SURROUNDINGS["sqlite"].selected_columns] == [
+        one.name for one in sql.INTERVAL_COLUMNS
+    ]
+
+
 def test_an_unversioned_column_would_be_noticed() -> None:
     statement = sql.INTERVALS_OF_THINGS.where(sa.exists(sa.select(sql.profiles.c.object)))
     assert {one for one in visitors.iterate(statement) if isinstance(one, sa.Table)} != {intervals}
@@ -424,6 +491,7 @@ PARAMETERS |= {"near": 5, "far_kind": 2, "scope": 0, "key": 5, "owners": [0]}
 
 STATEMENTS: dict[str, sa.Executable] = {
     **LOADERS,
+    "SURROUNDINGS": sql.SURROUNDINGS["postgresql"],
     "LAST_END": sql.LAST_END,
     "edges of a holder": sql.edges(of_holder=True).onward,
     "edges of a holder, backward": sql.edges(of_holder=True).backward,

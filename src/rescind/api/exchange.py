@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from inspect import signature
@@ -15,6 +15,7 @@ from rescind.api.cursors import Cursors
 from rescind.api.impacts import impact_said
 from rescind.api.mail import Mail
 from rescind.api.metrics import CHANGES
+from rescind.engine.freshness import Moment
 from rescind.model.errors import Invalid
 from rescind.settings import Settings
 from rescind.store.contract import Page, Window
@@ -25,6 +26,7 @@ from rescind.usecases.issuer import Issuer
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.service import Answer, Call, Service
 from rescind.usecases.unit import Unit, View
+from rescind.usecases.verbs import Verbs
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -40,7 +42,8 @@ class Operation:
 
     `number` is the row's number in the contract, where there is one; `body_names` says that objects which may be
     unknown are named by the body of a call whose path names none; `also` are further use cases, where the body decides
-    which one it is. With `refuses_in_text` whom it does not know is told so in plain text.
+    which one it is. With `refuses_in_text` whom it does not know is told so in plain text. With `is_preview` it plans a
+    write and never writes.
     """
 
     number: int
@@ -55,6 +58,7 @@ class Operation:
     body_names: bool = False
     also: tuple[Callable[..., Any], ...] = ()
     refuses_in_text: bool = False
+    is_preview: bool = False
 
     @property
     def name(self) -> str:
@@ -64,7 +68,11 @@ class Operation:
     @property
     def previews(self) -> bool:
         """Whether the call can be previewed: whatever writes, and is made by somebody who may be shown it."""
-        return writes(self.usecase) and self.requires.acting not in (Acting.GUEST, Acting.CLIENT, Acting.NOBODY)
+        return (
+            writes(self.usecase)
+            and not self.is_preview
+            and self.requires.acting not in (Acting.GUEST, Acting.CLIENT, Acting.NOBODY)
+        )
 
 
 @cache
@@ -84,7 +92,8 @@ class Previewed(Exception):  # noqa: N818 - nothing went wrong: it is the way pa
 class Exchange:
     """One request on its way through a handler: runs the row's use case, and replies from when that is true.
 
-    `mail` is the node's way to send some, `settings` how it runs, `logins` what was tried to come in.
+    `mail` is the node's way to send some, `settings` how it runs, `logins` what was tried to come in, `verbs` what can
+    be asked for by name.
     """
 
     def __init__(self, operation: Operation, request: Request) -> None:
@@ -94,6 +103,7 @@ class Exchange:
         self.settings: Settings = request.scope["rescind.settings"]
         self.logins: Logins = request.scope["rescind.logins"]
         self.user_agent: str = request.headers.get("user-agent", "")[:_USER_AGENT_LENGTH_MAX]
+        self.verbs: Verbs = request.scope["rescind.verbs"]
         self._operation = operation
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         asking = Asking(
@@ -121,6 +131,21 @@ class Exchange:
         self._headers["Rescind-Instant"] = str(answer.moment.instant)
         return answer.result
 
+    def read_across(
+        self,
+        when: Callable[[View], Sequence[Moment]],
+        usecase: Callable[Concatenate[View, Sequence[View], P], Result],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Result:
+        """Run the row's use case, which reads at other moments, too."""
+        assert usecase in (self._operation.usecase, *self._operation.also)
+        answer = self._service.read_across(self._call, when, usecase, *args, **kwargs)
+        self._headers["Rescind-Revision"] = str(answer.moment.revision)
+        self._headers["Rescind-Instant"] = str(answer.moment.instant)
+        return answer.result
+
     def write(self, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Run the row's use case, which writes."""
         assert usecase in (self._operation.usecase, *self._operation.also)
@@ -133,6 +158,13 @@ class Exchange:
             CHANGES.inc()
         self._written = answer
         return answer.result
+
+    def preview(
+        self, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Response:
+        """Say what the row's use case would do, and do nothing."""
+        assert usecase in (self._operation.usecase, *self._operation.also)
+        return self._previewed(self._service.preview(self._call, usecase, *args, **kwargs))
 
     def _previewed(self, answer: Answer[Impact]) -> Response:
         headers = {
@@ -195,9 +227,16 @@ class Exchange:
         assert self._written is not None
         return self._service.look(self._written, view, *args, **kwargs)
 
-    def window(self, cursor: str, limit: int) -> Window:
-        """The part of a list that a cursor names. Raises `Invalid` for one that this list did not give."""
-        return self._cursors.window(cursor, limit, self._list_name)
+    def window(self, cursor: str, limit: int, about: str = "") -> Window:
+        """The part of a list that a cursor names. Raises `Invalid` for one that this list did not give.
+
+        `about` is what the list is made by, besides its path.
+        """
+        return self._cursors.window(cursor, limit, self._list_name + about)
+
+    def onward(self, place: int | None, about: str) -> str:
+        """The cursor of what comes after a place in such a list; empty for none."""
+        return self._cursors.after(place, self._list_name + about)
 
     def cursors(self, page: Page[Any]) -> tuple[str, str]:
         """The cursors of the previous and the next part; empty where there is none."""

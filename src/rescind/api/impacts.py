@@ -51,13 +51,14 @@ def _group(group: Group) -> dict[str, Any]:
         "type": group.type,
         "organization": group.scope,
         "state": {"before": group.before, "after": group.after},
-        "lost": _rows(group.lost),
-        "gained": _rows(group.gained),
+        "lost": rows_said(group.lost),
+        "gained": rows_said(group.gained),
         "known": {"lost": _known(*group.known_lost), "gained": _known(*group.known_gained)},
     }
 
 
-def _rows(rows: Sequence[Loses] | None) -> list[dict[str, Any]] | None:
+def rows_said(rows: Sequence[Loses] | None) -> list[dict[str, Any]] | None:
+    """Rows of what is lost or gained as members; null where there is too much to be told apart."""
     if rows is None:
         return None
     return [

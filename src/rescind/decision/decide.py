@@ -79,21 +79,28 @@ def decide(request: AccessRequest, snapshot: Snapshot) -> Decision:
     on_api = request.resource_type == RESOURCE_TYPE
     if state is not None and not (on_api and state is Reason.ROOT):
         return _decision(snapshot, state is Reason.ROOT, state)
-    is_out_of_reach = on_api and request.resource_id == SYSTEM_API and snapshot.principal.organization != PLATFORM
     grounds: dict[Effect, list[Ground]] = {Effect.DENY: [], Effect.ALLOW: []}
     for reach in snapshot.reaches:
         for index, statement in enumerate(snapshot.statements(reach.policy)):
-            if statement.effect is Effect.ALLOW and (
-                is_out_of_reach or (on_api and not snapshot.is_of_api(reach.policy))
-            ):
-                continue
-            if _applies(statement, request):
+            if speaks_of(statement, request, snapshot, reach.policy) and _holds(statement, request):
                 grounds[statement.effect].append(Ground(reach.policy, index, reach.path))
     if grounds[Effect.DENY]:
         return _decision(snapshot, False, Reason.EXPLICIT_DENY, grounds[Effect.DENY])
     if grounds[Effect.ALLOW]:
         return _decision(snapshot, True, Reason.ALLOWED, grounds[Effect.ALLOW])
     return _decision(snapshot, False, Reason.IMPLICIT_DENY)
+
+
+def speaks_of(statement: Statement, request: AccessRequest, snapshot: Snapshot, policy: int) -> bool:
+    """Whether a statement of a policy, by key, counts for a request, if its condition holds."""
+    action, resource_id = literal(request.action), literal(request.resource_id)
+    if request.resource_type == RESOURCE_TYPE and statement.effect is Effect.ALLOW:
+        is_out_of_reach = request.resource_id == SYSTEM_API and snapshot.principal.organization != PLATFORM
+        if is_out_of_reach or not snapshot.is_of_api(policy):
+            return False
+    return any(matches(pattern, action) for pattern in statement.actions) and any(
+        matches_resource(pattern, request.resource_type, resource_id) for pattern in statement.resources
+    )
 
 
 def is_root(snapshot: Snapshot) -> bool:
@@ -154,13 +161,8 @@ def _standing(snapshot: Snapshot) -> Reason | None:
     return None
 
 
-def _applies(statement: Statement, request: AccessRequest) -> bool:
-    action, resource_id = literal(request.action), literal(request.resource_id)
-    return (
-        any(matches(pattern, action) for pattern in statement.actions)
-        and any(matches_resource(pattern, request.resource_type, resource_id) for pattern in statement.resources)
-        and (statement.condition is None or holds(statement.condition, request.attributes, effect=statement.effect))
-    )
+def _holds(statement: Statement, request: AccessRequest) -> bool:
+    return statement.condition is None or holds(statement.condition, request.attributes, effect=statement.effect)
 
 
 def _decision(snapshot: Snapshot, allowed: bool, reason: Reason, because: list[Ground] | None = None) -> Decision:

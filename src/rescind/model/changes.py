@@ -56,7 +56,7 @@ class Origin:
     """Who wrote, through what, and why. `organization` is the scope whose administrators may read the change.
 
     `actor` is the id of the user who acted, or the name of the command that did; `credential` the id of the key
-    that she used; `request_id` is unique to one attempt to write.
+    that she used; `request_id` is unique to one attempt to write; `cause` is what the change was made for.
     """
 
     operation: str
@@ -64,6 +64,7 @@ class Origin:
     organization: int = PLATFORM
     actor: str = "system"
     credential: str | None = None
+    cause: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ def body_of(
                 for entry in plan.credentials
             ],
             **({} if epoch is None else {"epoch": epoch}),
+            **({} if origin.cause is None else {"cause": origin.cause}),
         }
     )
 

@@ -111,6 +111,12 @@ class Reader(Protocol):
     def find_object(self, kind: ObjectKind, identifier: str) -> Object | None:
         """The object of that kind and id, ended or not."""
 
+    def find_objects(self, identifiers: Collection[str]) -> dict[str, Object]:
+        """The objects with those ids, of whatever kind, ended or not, by id."""
+
+    def revision_at(self, time: int) -> int:
+        """The newest revision that was written at that time (microseconds since 1970) or before; 0 for none."""
+
     def ended(self, key: int) -> tuple[int, int] | None:
         """The revision and the time at which an object that does not exist now last ended; None if it exists."""
 

@@ -6,8 +6,9 @@ import secrets
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from hmac import compare_digest
@@ -64,6 +65,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
+        self._head_readers: weakref.WeakSet[DatabaseHeadReader] = weakref.WeakSet()
         self._heads = self.head_reader()
         self._head_lock = threading.Lock()
         self.generation = 0
@@ -81,7 +83,9 @@ class Database:
 
     def head_reader(self) -> "DatabaseHeadReader":
         """See `contract.Store.head_reader`."""
-        return DatabaseHeadReader(self)
+        reader = DatabaseHeadReader(self)
+        self._head_readers.add(reader)
+        return reader
 
     @contextmanager
     def reading(self, revision: int, instant: int) -> Iterator["DatabaseReader"]:
@@ -158,7 +162,8 @@ class Database:
     def close(self) -> None:
         """See `contract.Store.close`."""
         with self._head_lock:
-            self._heads.close()
+            for reader in list(self._head_readers):
+                reader.close()
         self.engine.pool.dispose()
 
     def _connect(self) -> sa.Connection:
@@ -169,8 +174,9 @@ class Database:
         """Let go of connections to a database that is no longer the one at the address."""
         with self._renew_lock:
             if self.engine.replaced():
-                self.generation += 1
                 self.engine.pool.dispose()
+                # After that: who sees the new number gets no connection to the old file any more.
+                self.generation += 1
 
 
 class DatabaseHeadReader:
@@ -191,19 +197,21 @@ class DatabaseHeadReader:
         if self._generation != self._database.generation:
             self._generation = self._database.generation
             self._drop()
-        if self._connection is not None:
+        failure: Exception | None = None
+        for _ in range(2):
+            if self._connection is None:
+                with _unavailable_on_failure():
+                    self._connection = self._database.engine.pool.connect()
             try:
                 return self._read(self._connection, known)
-            except self._database.engine.pool.dialect.loaded_dbapi.Error:
-                # It may have died long ago: a fresh one tells.
+            except self._database.engine.pool.dialect.loaded_dbapi.Error as error:
+                failure = error
+                # The pool learns of a dead connection by its own statements alone, and then gives out none that is
+                # older: what idled there has died with this one.
+                with suppress(DBAPIError):
+                    self._connection.exec_driver_sql("SELECT 1")
                 self._drop()
-        with _unavailable_on_failure():
-            self._connection = self._database.engine.pool.connect()
-        try:
-            return self._read(self._connection, known)
-        except self._database.engine.pool.dialect.loaded_dbapi.Error as error:
-            self._drop()
-            raise Unavailable("the head could not be read") from error
+        raise Unavailable("the head could not be read") from failure
 
     def close(self) -> None:
         """Give back the connection."""
@@ -264,6 +272,19 @@ class DatabaseReader:
             return None
         row = self._execute(sql.FIND_OBJECT, {"kind": int(kind), "id": identifier}).one_or_none()
         return _object(row) if row else None
+
+    def find_objects(self, identifiers: Collection[str]) -> dict[str, Object]:
+        """See `contract.Reader.find_objects`."""
+        wanted = sorted({identifier for identifier in identifiers if _UUID.fullmatch(identifier)})
+        return {
+            row.id: _object(row)
+            for start in range(0, len(wanted), _KEYS_MAX)
+            for row in self._execute(sql.FIND_OBJECTS, {"ids": wanted[start : start + _KEYS_MAX]})
+        }
+
+    def revision_at(self, time: int) -> int:
+        """See `contract.Reader.revision_at`."""
+        return self._execute(sql.REVISION_AT, {"time": time}).scalar_one_or_none() or 0
 
     def ended(self, key: int) -> tuple[int, int] | None:
         """See `contract.Reader.ended`."""
@@ -376,7 +397,8 @@ class DatabaseReader:
     def surroundings(self, keys: Collection[int]) -> list[Fact]:
         """See `contract.Reader.surroundings`."""
         # What many lead to is found once for every part of the keys.
-        return list(dict.fromkeys(fact_of(row) for row in self._by_keys(sql.SURROUNDINGS, keys)))
+        statement = sql.SURROUNDINGS[self._connection.dialect.name]
+        return list(dict.fromkeys(fact_of(row) for row in self._by_keys(statement, keys)))
 
     def _page_edges(
         self, near: int, kind: FactKind, far: ObjectKind, scope: int, window: Window, *, of_holder: bool

@@ -97,22 +97,35 @@ INTERVALS_OF_HOLDERS = sa.union_all(
 )
 
 
-def _surroundings() -> sa.Select[Any]:
-    """The facts of some holders, and of the things and scopes of those that lead on, over and over."""
+def _surroundings(*, lateral: bool) -> sa.Select[Any]:
+    """The facts of some holders, and of the things and scopes of those that lead on, over and over.
+
+    `lateral` makes PostgreSQL ask by the index for each holder: it expects far more of them than there are, and would
+    read the whole table instead. SQLite knows no other way than the index, and no such word.
+    """
+
+    def held(reached: sa.CTE, *conditions: sa.ColumnElement[bool]) -> tuple[Any, sa.FromClause]:
+        wanted = sa.and_(intervals.c.holder == reached.c.key, _as_of(intervals), *conditions)
+        if not lateral:
+            return intervals, sa.join(reached, intervals, wanted)
+        # The offset keeps the planner from making an ordinary join of it.
+        beside = (
+            select(*INTERVAL_COLUMNS).where(wanted).offset(sa.literal_column("0")).correlate(reached).lateral("held")
+        )
+        return beside, sa.join(reached, beside, sa.true())
+
     reached = select(objects.c.key).where(objects.c.key.in_(_keys)).cte("reached", recursive=True)
     end = sa.union_all(select(sa.literal(0).label("n")), select(sa.literal(1))).subquery("end")
-    step = (
-        select(sa.case((end.c.n == 0, intervals.c.thing), else_=intervals.c.scope))
-        .select_from(sa.join(reached, intervals, intervals.c.holder == reached.c.key).join(end, sa.true()))
-        .where(intervals.c.kind.in_([int(kind) for kind in LEADS_ON]), _as_of(intervals))
-    )
+    facts, source = held(reached, intervals.c.kind.in_([int(kind) for kind in LEADS_ON]))
+    step = select(sa.case((end.c.n == 0, facts.c.thing), else_=facts.c.scope)).select_from(source.join(end, sa.true()))
     reached = reached.union(step)
-    return select(*INTERVAL_COLUMNS).where(
-        intervals.c.holder == reached.c.key, reached.c.key != PLATFORM, _as_of(intervals)
-    )
+    facts, source = held(reached)
+    columns = [facts.c[column.name] for column in INTERVAL_COLUMNS]
+    return select(*columns).select_from(source).where(reached.c.key != PLATFORM)
 
 
-SURROUNDINGS = _surroundings()
+SURROUNDINGS = {"sqlite": _surroundings(lateral=False), "postgresql": _surroundings(lateral=True)}
+"""By the name of the dialect."""
 INTERVALS_OF_THINGS = select(*INTERVAL_COLUMNS).where(
     intervals.c.thing.in_(_keys), intervals.c.kind.in_(bindparam("kinds", expanding=True)), _as_of(intervals)
 )
@@ -230,6 +243,9 @@ OBJECTS = select(objects).where(objects.c.key.in_(_keys), objects.c.revision <= 
 FIND_OBJECT = select(objects).where(
     objects.c.kind == bindparam("kind"), objects.c.id == bindparam("id"), objects.c.revision <= _revision
 )
+FIND_OBJECTS = select(objects).where(
+    objects.c.id.in_(bindparam("ids", expanding=True)), objects.c.revision <= _revision
+)
 INSERT_OBJECT = objects.insert()
 
 PROFILES = select(profiles.c.object, profiles.c.field, profiles.c.value).where(profiles.c.object.in_(_keys))
@@ -311,6 +327,13 @@ LAST_LOGINS = (
 # --- changes --------------------------------------------------------------------------------------------------------
 
 INSERT_CHANGE = changes.insert()
+# From the newest on: times rise with revisions, so the first one that fits is it.
+REVISION_AT = (
+    select(changes.c.revision)
+    .where(changes.c.time <= bindparam("time"), changes.c.revision <= _revision)
+    .order_by(changes.c.revision.desc())
+    .limit(1)
+)
 TOUCHED = (
     select(changes.c.revision, changes.c.touched)
     .where(changes.c.revision > bindparam("after"), changes.c.revision <= _revision)

@@ -46,12 +46,12 @@ def admission(reader: Reader, asking: Asking, action: str, organization: object,
             raise
         # Who is known here, and only not there, is told no more than that.
         _refuse_stranger(reader, asking, issuer)
-        raise _elsewhere() from None
+        raise elsewhere() from None
     assert isinstance(asks, Actor)
     if asks.is_administrator and named:
-        found = _organization(reader, call.target_id)
+        found = organization_named(reader, call.target_id)
         if found is None:
-            raise _elsewhere()
+            raise elsewhere()
         scope = found.key
     conditional = any(held.statement.condition for held in effective_permissions(asks.snapshot))
     until = None
@@ -64,10 +64,12 @@ def _refuse_stranger(reader: Reader, asking: Asking, issuer: Issuer) -> None:
     admit(reader, Call(asking, needs("", on="organization", acting=Acting.EVERYWHERE)), issuer)
 
 
-def _organization(reader: Reader, name: str) -> Object | None:
+def organization_named(reader: Reader, name: str) -> Object | None:
+    """The living organization with that UUID or public id."""
     found = reader.find_object(ObjectKind.ORGANIZATION, name) or spelled(reader, ObjectKind.ORGANIZATION, name)
     return found if found and reader.intervals([found.key], FactKind.EXISTENCE) else None
 
 
-def _elsewhere() -> Forbidden:
+def elsewhere() -> Forbidden:
+    """What is said of every organization that is not the caller's to ask about."""
     return Forbidden("not permitted to ask about this organization")

@@ -99,10 +99,10 @@ def get_member(view: View, group: str, user: str) -> Relation[UserView, Object]:
     return Relation(users.get(view, user), found, edge.at, edge.by)
 
 
-def add_member(unit: Unit, *, group: str, user: str) -> bool:
+def add_member(unit: Unit, *, group: str, user: str, expires_at: int | None = None) -> bool:
     """Put a member of the organization into the group, and say whether she was not in it."""
     found = unit.enter(unit.get(ObjectKind.GROUP, group))
-    return attach(unit, FactKind.GROUP_MEMBERSHIP, unit.member(user).membership, found)
+    return attach(unit, FactKind.GROUP_MEMBERSHIP, unit.member(user).membership, found, expires_at)
 
 
 def remove_member(unit: Unit, *, group: str, user: str) -> bool:

@@ -125,11 +125,28 @@ class Impact:
     hidden: int = 0
 
 
+def explained(rows: Sequence[Row], had: View, has: View) -> list[Loses]:
+    """Rows with their paths: by what something was had in the one view, and what covers the rest in the other."""
+    found = []
+    for row in rows[:ROWS_MAX]:
+        held = row.holding.permission
+        still = [
+            Kept(one.statement, steps_of(has, one.permission.paths) if one.permission else []) for one in row.still
+        ]
+        found.append(Loses(row, steps_of(had, held.paths) if held else [], still))
+    return found
+
+
 def impact_of(unit: Unit) -> Impact:
     """The impact of what a unit has planned, as far as who asks may read what the principals have."""
     plan, before = unit.plan, unit.reader
     after = Planned(before, plan)
-    return _Comparison(unit, plan, before, after).impact()
+    return compared(unit, plan, before, after)
+
+
+def compared(view: View, plan: Plan, before: Reader, after: Reader) -> Impact:
+    """The impact of a plan from one reader to another, as far as who asks may read what the principals have."""
+    return _Comparison(view, plan, before, after).impact()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +169,13 @@ class _Alike:
 
 
 class _Comparison:
-    def __init__(self, unit: Unit, plan: Plan, before: Reader, after: Reader) -> None:
-        self._unit = unit
+    def __init__(self, view: View, plan: Plan, before: Reader, after: Reader) -> None:
+        self._view_before = View(before, view.asks, view.organization)
+        self._asks = view.asks
         self._plan = plan
         self._before = before
         self._after = after
-        self._view_after = View(after, unit.asks, unit.organization)
+        self._view_after = View(after, view.asks, view.organization)
         self._ends: list[int] = []
         self._accesses: dict[Any, tuple[Access, Access]] = {}
         self._texts: dict[int, KnownTexts] = {}
@@ -175,7 +193,7 @@ class _Comparison:
         for pair in self._sessions(touched.sessions):
             was, would_be = _of_session(pair.before), _of_session(pair.after)
             if would_be.state is not None and was.state is None:
-                sessions.append(self._before.objects([pair.key])[pair.key].id)
+                sessions.append(self._after.objects([pair.key])[pair.key].id)
             if was.key != would_be.key:
                 scope = pair.principal.organization
                 alike.setdefault((scope, ("session",), was.key, would_be.key), _Alike(was, would_be)).keys.append(
@@ -204,7 +222,7 @@ class _Comparison:
                 )
 
     def _sessions(self, keys: Collection[int]) -> Iterator[_Pair]:
-        objects = self._before.objects(keys)
+        objects = self._after.objects(keys)
         for key in sorted(keys):
             issued = self._before.intervals([key], FactKind.EXISTENCE)
             joined = self._before.intervals([held.fact.thing for held in issued], FactKind.EXISTENCE)
@@ -243,7 +261,7 @@ class _Comparison:
             else:
                 groups.append(group)
         plan = self._plan
-        ids = _ids(self._unit, plan)
+        ids = _ids(self._view_after, plan)
         return Impact(
             [fact_body(fact, ids) for fact in plan.opened],
             [{**fact_body(ended.fact, ids), "since": ended.revision_from} for ended in plan.closed],
@@ -262,28 +280,20 @@ class _Comparison:
         who = self._people(keys)
         if not all(self._may_read(person) for person in who):
             return None
-        view = self._unit
-        organization = view.reader.objects([scope])[scope].id if scope != PLATFORM else None
+        organization = self._after.objects([scope])[scope].id if scope != PLATFORM else None
         type_ = "session" if self._kind(keys[0]) is ObjectKind.SESSION else who[0].kind.label
         names = [person.id for person in who]
         group = Group(len(found.keys), names, type_, organization, found.before.state, found.after.state)
         try:
             lost, gained = Loss(found.before, found.after), Loss(found.after, found.before)
-            group.lost = [self._loses(row, self._unit, self._view_after) for row in lost.rows[:ROWS_MAX]]
-            group.gained = [self._loses(row, self._view_after, self._unit) for row in gained.rows[:ROWS_MAX]]
+            group.lost = explained(lost.rows, self._view_before, self._view_after)
+            group.gained = explained(gained.rows, self._view_after, self._view_before)
             texts = self._texts.setdefault(scope, KnownTexts(self._before, scope))
             group.known_lost = lost.known(texts.actions, texts.resources, KNOWN_MAX)
             group.known_gained = gained.known(texts.actions, texts.resources, KNOWN_MAX)
         except TooMuchWork:
             group.lost = group.gained = None
         return group
-
-    def _loses(self, row: Row, had: View, has: View) -> Loses:
-        held = row.holding.permission
-        still = [
-            Kept(one.statement, steps_of(has, one.permission.paths) if one.permission else []) for one in row.still
-        ]
-        return Loses(row, steps_of(had, held.paths) if held else [], still)
 
     def _people(self, keys: Sequence[int]) -> list[Object]:
         """The users, clients and sessions behind memberships and the rest, in their order."""
@@ -300,7 +310,7 @@ class _Comparison:
         return self._after.objects([key])[key].kind
 
     def _may_read(self, person: Object) -> bool:
-        asks = self._unit.asks
+        asks = self._asks
         if not isinstance(asks, Actor):
             return asks is None
         if asks.is_administrator:
@@ -319,7 +329,7 @@ class _Comparison:
         for identifier in sorted(identifiers):
             api = self._before.find_named("identifier", identifier)
             if api is not None:
-                lifetime = apis.definition_of(self._unit, api).get("token_lifetime") or 0
+                lifetime = apis.definition_of(self._view_before, api).get("token_lifetime") or 0
                 until.append((identifier, self._before.instant + int(lifetime) * 1_000_000))
         return until
 
@@ -440,7 +450,7 @@ def said_of(statement: Statement) -> dict[str, Any]:
     return said if statement.condition is None else {**said, "Condition": statement.condition.block}
 
 
-def _ids(view: Unit, plan: Plan) -> dict[int, str]:
+def _ids(view: View, plan: Plan) -> dict[int, str]:
     facts: list[Fact] = [*plan.opened, *(ended.fact for ended in plan.closed)]
     keys = {key for fact in facts for key in (fact.holder, fact.thing, fact.scope)}
     made = {created.key: created.id for created in plan.created}

@@ -70,6 +70,13 @@ def password(value: str) -> str:
     return value
 
 
+def end(value: int | None, now: int) -> int | None:
+    """When time ends something, in microseconds since 1970: an instant to come that can be written; None for never."""
+    if value is not None and not now < value <= INSTANT_MAX:
+        raise Invalid("`expires_at` must be an instant to come, in microseconds since 1970")
+    return value
+
+
 def session_seconds(value: int, *, has_effect: bool) -> int:
     """The longest session of a role, in seconds: 900 to 43,200 where it has an effect, else any 32-bit number."""
     lowest, highest = (SESSION_SECONDS_MIN, SESSION_SECONDS_MAX) if has_effect else (0, 2**31 - 1)

@@ -69,9 +69,9 @@ def revoke_from_role(unit: Unit, *, role: str, permissions: Sequence[Pair]) -> N
     _revoke(unit, found, found.owner, permissions)
 
 
-def grant_to_user(unit: Unit, *, user: str, permissions: Sequence[Pair]) -> None:
-    """Give a user permissions outside every organization; all or none."""
-    _grant(unit, unit.user(user), PLATFORM, permissions)
+def grant_to_user(unit: Unit, *, user: str, permissions: Sequence[Pair], expires_at: int | None = None) -> None:
+    """Give a user permissions outside every organization; all or none. With `expires_at` time ends them then."""
+    _grant(unit, unit.user(user), PLATFORM, permissions, limits.end(expires_at, unit.now))
 
 
 def revoke_from_user(unit: Unit, *, user: str, permissions: Sequence[Pair]) -> None:
@@ -130,11 +130,14 @@ def _held(view: View, holder: Object) -> list[Interval]:
     return [found for found in view.intervals(holder.key, FactKind.PERMISSION_GRANT) if found.fact.scope == scope]
 
 
-def _grant(unit: Unit, holder: Object, scope: int, permissions: Sequence[Pair]) -> None:
+def _grant(unit: Unit, holder: Object, scope: int, permissions: Sequence[Pair], expires_at: int | None = None) -> None:
     before = len(_held(unit, holder))
     known = _scopes_of_all(unit, {identifier for identifier, _ in permissions})
     found = {_permission(holder, known, *pair).key for pair in permissions}
-    opened = [unit.open(Fact(FactKind.PERMISSION_GRANT, holder.key, key, scope)) for key in sorted(found)]
+    opened = [
+        unit.open(Fact(FactKind.PERMISSION_GRANT, holder.key, key, scope, expires_at=expires_at))
+        for key in sorted(found)
+    ]
     if before + sum(opened) > limits.PERMISSIONS_MAX:
         raise LimitReached(f"No more permissions can be assigned to this {holder.kind.label}.")
 

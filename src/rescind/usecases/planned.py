@@ -10,6 +10,9 @@ from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object
 from rescind.store.contract import Reader
 
+PLANNED = 0
+"""The key of an interval that is not stored yet."""
+
 
 class Planned:
     """A reader of facts and objects after a plan; for everything else what is so before it is all that can be read."""
@@ -51,4 +54,4 @@ class Planned:
         return [fact for held in gather(keys, by_holder(facts)).values() for fact in held]
 
     def _begun(self, facts: list[Fact], kinds: Collection[FactKind]) -> list[Interval]:
-        return [Interval(0, fact, self.revision + 1) for fact in facts if not kinds or fact.kind in kinds]
+        return [Interval(PLANNED, fact, self.revision + 1) for fact in facts if not kinds or fact.kind in kinds]

@@ -137,10 +137,10 @@ def restore(unit: Unit, *, policy: str) -> str:
     return restore_object(unit, ObjectKind.POLICY, policy).id
 
 
-def attach_user(unit: Unit, *, policy: str, user: str) -> bool:
+def attach_user(unit: Unit, *, policy: str, user: str, expires_at: int | None = None) -> bool:
     """Attach a policy to a member, and say whether it was not attached before."""
     found = unit.get(ObjectKind.POLICY, policy)
-    return attach(unit, FactKind.POLICY_ATTACHMENT, unit.member(user).membership, found)
+    return attach(unit, FactKind.POLICY_ATTACHMENT, unit.member(user).membership, found, expires_at)
 
 
 def detach_user(unit: Unit, *, policy: str, user: str) -> bool:
@@ -149,10 +149,10 @@ def detach_user(unit: Unit, *, policy: str, user: str) -> bool:
     return detach(unit, FactKind.POLICY_ATTACHMENT, unit.member(user).membership, found)
 
 
-def attach_group(unit: Unit, *, policy: str, group: str) -> bool:
+def attach_group(unit: Unit, *, policy: str, group: str, expires_at: int | None = None) -> bool:
     """Attach a policy to a group, and say whether it was not attached before."""
     found = unit.get(ObjectKind.POLICY, policy)
-    return attach(unit, FactKind.POLICY_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found)
+    return attach(unit, FactKind.POLICY_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found, expires_at)
 
 
 def detach_group(unit: Unit, *, policy: str, group: str) -> bool:

@@ -7,6 +7,7 @@ from rescind.model.errors import Invalid
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import Object, ObjectKind
 from rescind.store.contract import Page, Window
+from rescind.usecases import limits
 from rescind.usecases.limits import ATTACHMENTS_MAX
 from rescind.usecases.unit import Unit, View
 
@@ -24,9 +25,13 @@ class Relation(Generic[Holder, Thing]):
     by: str
 
 
-def attach(unit: Unit, kind: FactKind, holder: Object, thing: Object) -> bool:
-    """Open an edge, and say whether it was not there. At most 500 of a kind hang on one holder."""
-    opened = unit.open(Fact(kind, holder.key, thing.key, unit.organization))
+def attach(unit: Unit, kind: FactKind, holder: Object, thing: Object, expires_at: int | None = None) -> bool:
+    """Open an edge, and say whether it was not there, or had another end. At most 500 of a kind hang on one holder.
+
+    With `expires_at` (microseconds since 1970) time ends it then.
+    """
+    checked = limits.end(expires_at, unit.now)
+    opened = unit.open(Fact(kind, holder.key, thing.key, unit.organization, expires_at=checked))
     if opened and len(unit.facts(holder.key, kind)) >= ATTACHMENTS_MAX:
         raise Invalid(f"more than {ATTACHMENTS_MAX} on one {holder.kind.label}")
     return opened

@@ -133,7 +133,7 @@ def restore(unit: Unit, *, role: str) -> str:
     return restore_object(unit, ObjectKind.ROLE, role).id
 
 
-def attach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
+def attach_users(unit: Unit, *, roles: Sequence[str], user: str, expires_at: int | None = None) -> list[str]:
     """Attach roles to a user here in one change, and say which were not attached before."""
     if not unit.is_administered:
         holder = unit.holder(user)
@@ -142,7 +142,7 @@ def attach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
         unit.user(user)
         found = [assignable(unit, role) for role in roles]
         holder = unit.assignee(user)
-    attached = [role.id for role in found if attach(unit, FactKind.ROLE_ATTACHMENT, holder, role)]
+    attached = [role.id for role in found if attach(unit, FactKind.ROLE_ATTACHMENT, holder, role, expires_at)]
     if unit.is_administered and len(unit.attached_roles(holder)) + len(attached) > limits.DIRECT_ROLES_MAX:
         if unit.organization == PLATFORM:
             raise LimitReached("No more roles can be assigned to this user.")
@@ -173,10 +173,10 @@ def detach_users(unit: Unit, *, roles: Sequence[str], user: str) -> list[str]:
     return [role.id for role in found if holder and detach(unit, FactKind.ROLE_ATTACHMENT, holder, role)]
 
 
-def attach_group(unit: Unit, *, role: str, group: str) -> bool:
+def attach_group(unit: Unit, *, role: str, group: str, expires_at: int | None = None) -> bool:
     """Attach a role to a group, and say whether it was not attached before."""
     found = unit.get(ObjectKind.ROLE, role)
-    return attach(unit, FactKind.ROLE_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found)
+    return attach(unit, FactKind.ROLE_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found, expires_at)
 
 
 def detach_group(unit: Unit, *, role: str, group: str) -> bool:
@@ -185,10 +185,10 @@ def detach_group(unit: Unit, *, role: str, group: str) -> bool:
     return detach(unit, FactKind.ROLE_ATTACHMENT, unit.get(ObjectKind.GROUP, group), found)
 
 
-def attach_policy(unit: Unit, *, role: str, policy: str) -> bool:
+def attach_policy(unit: Unit, *, role: str, policy: str, expires_at: int | None = None) -> bool:
     """Put a policy into a role, for all who hold it, and say whether it was not there."""
     found = unit.get_own(ObjectKind.ROLE, role)
-    return attach(unit, FactKind.POLICY_ATTACHMENT, found, unit.get(ObjectKind.POLICY, policy))
+    return attach(unit, FactKind.POLICY_ATTACHMENT, found, unit.get(ObjectKind.POLICY, policy), expires_at)
 
 
 def detach_policy(unit: Unit, *, role: str, policy: str) -> bool:

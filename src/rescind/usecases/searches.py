@@ -40,11 +40,10 @@ def subjects(reader: Reader, question: Question, window: Window) -> Found:
     resource = resource_of(reader, question)
 
     def tried() -> Iterator[tuple[int, str]]:
-        for objects in _candidates(reader, question, window.after or 0):
-            for candidate, snapshot in _around(reader, question.scope, objects):
-                asked = posed(reader, question, snapshot, resource)
-                if decide(asked.request, snapshot).allowed:
-                    yield candidate.key, _name(reader, candidate, snapshot)
+        for candidate, snapshot in candidates_around(reader, question, window.after or 0):
+            asked = posed(reader, question, snapshot, resource)
+            if decide(asked.request, snapshot).allowed:
+                yield candidate.key, name_of(reader, candidate, snapshot)
 
     return _part(tried(), window)
 
@@ -126,6 +125,12 @@ class Known:
         return sorted(named_ones | {named_by(fields[found.key]["resource"]) for found in registered})
 
 
+def candidates_around(reader: Reader, question: Question, after: int) -> Iterator[tuple[Object, Snapshot]]:
+    """Every principal of the question's type after a place, by age, with its snapshot."""
+    for objects in _candidates(reader, question, after):
+        yield from _around(reader, question.scope, objects)
+
+
 def _candidates(reader: Reader, question: Question, after: int) -> Iterator[list[Object]]:
     """The principals that a search goes through, in parts, by age."""
     kind = _KINDS.get(question.subject_type)
@@ -165,7 +170,7 @@ def _principal(candidate: Object, scope: int, facts: Iterable[Fact]) -> Principa
     return Principal(user, scope, candidate.key)
 
 
-def _name(reader: Reader, candidate: Object, snapshot: Snapshot) -> str:
+def name_of(reader: Reader, candidate: Object, snapshot: Snapshot) -> str:
     """What enforcement points call a principal."""
     profile = reader.profiles([candidate.key])[candidate.key]
     if alias := profile.get("alias"):

@@ -1,6 +1,7 @@
 """The one way in: every use case runs here, enforced, at one revision; every write in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -35,6 +36,8 @@ from rescind.usecases.unit import Unit, View
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
+NOBODY = "system"
+"""Who acts where nobody needs to say who he is."""
 FIRST_PREVIEWED_KEY = 1 << 62
 """Keys of what a preview would make: no object ever gets there."""
 
@@ -96,6 +99,33 @@ class Service:
             view = View(reader, asks, organization, self.issuer)
             return Answer(usecase(view, *args, **kwargs), moment, asks, view.organization)
 
+    def read_across(
+        self,
+        call: Call,
+        when: Callable[[View], Sequence[Moment]],
+        usecase: Callable[Concatenate[View, Sequence[View], P], Result],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Answer[Result]:
+        """Answer from the newest revision and from the moments that `when` names; who may ask is asked now."""
+        moment = self._freshness.now()
+        with ExitStack() as stack:
+            reader = stack.enter_context(self._store.reading(moment.revision, moment.instant))
+            asks, organization = admit(reader, call, self.issuer)
+            self._used(asks, moment.instant)
+            view = View(reader, asks, organization, self.issuer)
+            past = [
+                View(
+                    stack.enter_context(self._store.reading(then.revision, then.instant)),
+                    asks,
+                    organization,
+                    self.issuer,
+                )
+                for then in when(view)
+            ]
+            return Answer(usecase(view, past, *args, **kwargs), moment, asks, organization)
+
     def admit(self, call: Call) -> None:
         """Refuse who may not make a call, whatever it is about."""
         moment = self._freshness.now()
@@ -144,7 +174,10 @@ class Service:
             unit = Unit(reader, None, PLATFORM, next_key=next_key, now=now, issuer=self.issuer)
             result = usecase(unit, *args, **kwargs)
             sessions.end_for_good(unit)
-            return unit, result, Origin(operation_of(usecase), request_id, unit.organization, f"command:{command}")
+            origin = Origin(
+                operation_of(usecase), request_id, unit.organization, f"command:{command}", cause=unit.cause
+            )
+            return unit, result, origin
 
         return self._write(planned)
 
@@ -188,8 +221,9 @@ class Service:
         sessions.end_for_good(unit)
         if not self._faithful_grants and isinstance(asks, Actor):
             refuse_escalation(unit)
-        names = asks.names if asks else ()
-        return unit, result, Origin(operation_of(usecase), call.asking.request_id, unit.organization, *names)
+        actor, credential = asks.names if asks else (NOBODY, None)
+        origin = Origin(operation_of(usecase), call.asking.request_id, unit.organization, actor, credential, unit.cause)
+        return unit, result, origin
 
     def _refuse_unknown(self, call: Call) -> None:
         moment = self._freshness.now()

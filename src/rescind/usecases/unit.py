@@ -1,7 +1,9 @@
 """What a use case works with: a `View` of one organization at one revision, and a `Unit` that plans a write in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from uuid_utils import uuid7
 
@@ -14,6 +16,7 @@ from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import PAGE_SIZE_MAX, Reader, Window
 from rescind.usecases.actor import Actor, Guest
 from rescind.usecases.issuer import Issuer
+from rescind.usecases.planned import PLANNED, Planned
 from rescind.usecases.spellings import new_spelling
 
 
@@ -216,6 +219,8 @@ class Unit(View):
         self._closed: dict[int, Interval] = {}
         self._profile: dict[tuple[int, str], ProfileEntry] = {}
         self._credentials: list[CredentialEntry] = []
+        self.cause: dict[str, Any] | None = None
+        """What the change would be made for, where the plan does not say it; the log does."""
 
     @property
     def now(self) -> int:
@@ -312,7 +317,7 @@ class Unit(View):
         if found is not None:
             if found.fact == fact and fact.alive(self.reader.instant):
                 return False
-            self._closed[found.key] = found
+            self.close_interval(found)
         self._opened[fact.place] = fact
         return True
 
@@ -321,17 +326,30 @@ class Unit(View):
         found = self._at(fact.place)
         if found is None or not found.fact.alive(self.reader.instant):
             return False
-        self._closed[found.key] = found
+        self.close_interval(found)
         return True
 
     def end(self, ended: Object) -> None:
         """End an object's existence and nothing else: its edges count no more, and do again if it is restored."""
         for interval in self.intervals(ended.key, FactKind.EXISTENCE):
-            self._closed[interval.key] = interval
+            self.close_interval(interval)
 
     def close_interval(self, interval: Interval) -> None:
-        """Close an interval as it is stored, also one that time has ended already."""
-        self._closed[interval.key] = interval
+        """Close an interval as it is stored, also one that time has ended already; do not open one that is planned."""
+        if interval.key == PLANNED:
+            del self._opened[interval.fact.place]
+        else:
+            self._closed[interval.key] = interval
+
+    @contextmanager
+    def seeing_its_plan(self) -> Iterator[None]:
+        """See meanwhile what is planned so far, as whatever is done next must."""
+        stored = self.reader
+        self.reader = Planned(stored, self.plan)
+        try:
+            yield
+        finally:
+            self.reader = stored
 
     def write_profile(self, of: Object, **fields: str | None) -> None:
         """Set the fields of an object's profile that differ; None takes a field away."""

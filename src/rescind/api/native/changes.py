@@ -1,17 +1,23 @@
-"""The change log over HTTP."""
+"""The change log over HTTP, and undoing what is in it."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Query, Response
 
 from rescind.api.exchange import Here
+from rescind.api.impacts import impact_members
 from rescind.api.native.wire import Answered, Cursor, Limit
-from rescind.usecases import history
+from rescind.engine.freshness import Moment
+from rescind.usecases import history, undo
 from rescind.usecases.history import ChangeView
 
 
 class Change(Answered):
-    """One change. `body` is the text whose SHA-256, after the previous digest, was hashed into `digest`."""
+    """One change: `closed` was so before it, `opened` is so after it; `cause` says what it was made for, if anything.
+
+    `body` is the text whose SHA-256, after the previous digest, was hashed into `digest`. `impact` is what principals
+    lost and gained by it, where it was asked for.
+    """
 
     revision: int
     time: int
@@ -24,6 +30,8 @@ class Change(Answered):
     closed: list[dict[str, Any]]
     profile: list[dict[str, Any]]
     credentials: list[dict[str, Any]]
+    cause: dict[str, Any] | None
+    impact: dict[str, Any] | None
     body: str
     digest: str
 
@@ -44,16 +52,40 @@ def list_changes(exchange: Here, limit: Limit = 100, cursor: Cursor = "") -> Res
     return exchange.reply(Changes(changes=changes, total=page.total, next=after, previous=before))
 
 
-def get_change(exchange: Here, revision: str) -> Response:
-    return exchange.reply(_change(exchange.read(history.get, revision)))
+def get_change(
+    exchange: Here,
+    revision: str,
+    impact: Annotated[bool, Query(description="Also say what principals lost and gained by it.")] = True,
+) -> Response:
+    found, effect = exchange.read_across(
+        lambda view: history.around(view, revision=revision) if impact else [], history.get, revision=revision
+    )
+    moment = Moment(found.change.revision, found.change.time)
+    said = impact_members(effect, found.body["operation"], moment) if effect else None
+    return exchange.reply(_change(found, said))
 
 
-def _change(found: ChangeView) -> Change:
+class Undone(Answered):
+    """How many facts are so again; `left` are those that are not, as the log says them, each with the reason."""
+
+    granted: int
+    left: list[dict[str, Any]]
+
+
+def undo_change(exchange: Here, revision: str) -> Response:
+    done = exchange.write(undo.undo, revision=revision)
+    left = [{"fact": dict(one.fact), "why": one.why} for one in done.left]
+    return exchange.reply(Undone(granted=done.granted, left=left))
+
+
+def _change(found: ChangeView, impact: dict[str, Any] | None = None) -> Change:
     said = ("operation", "actor", "credential", "request", "created", "opened", "closed", "profile", "credentials")
     return Change(
         revision=found.change.revision,
         time=found.change.time,
         body=found.change.body,
         digest=found.change.digest,
+        cause=found.body.get("cause"),
+        impact=impact,
         **{member: found.body[member] for member in said},
     )

@@ -2,16 +2,39 @@
 
 from rescind.api.door import Door
 from rescind.api.exchange import Operation
-from rescind.api.native import changes, groups, invitations, keys, organizations, properties
+from rescind.api.native import (
+    assignments,
+    changes,
+    groups,
+    invitations,
+    keys,
+    organizations,
+    properties,
+    reasons,
+    revocations,
+)
 from rescind.api.native.manners import MANNERS
-from rescind.usecases import dormant, history
+from rescind.usecases import dormant, history, verbs
 from rescind.usecases import groups as group_cases
 from rescind.usecases import invitations as invitation_cases
 from rescind.usecases import keys as key_cases
 from rescind.usecases import organizations as organization_cases
+from rescind.usecases import permissions as permission_cases
+from rescind.usecases import policies as policy_cases
 from rescind.usecases import properties as property_cases
+from rescind.usecases import reasons as reason_cases
 from rescind.usecases import resources as resource_cases
-from rescind.usecases.requirements import Acting, Requirement, needs, needs_credential, needs_link, needs_root
+from rescind.usecases import roles as role_cases
+from rescind.usecases import undo as undo_case
+from rescind.usecases.requirements import (
+    Acting,
+    Requirement,
+    needs,
+    needs_credential,
+    needs_link,
+    needs_root,
+    needs_scope,
+)
 
 
 def _here(action: str) -> Requirement:
@@ -32,6 +55,22 @@ _GUEST = needs_link()
 OPERATIONS = (
     Operation(0, "GET", "/v1/changes", history.page, _here("iam.change.List"), changes.list_changes, 200, changes.Changes),
     Operation(0, "GET", "/v1/changes/{revision}", history.get, _here("iam.change.List"), changes.get_change, 200, changes.Change),
+
+    Operation(0, "POST", "/v1/changes/{revision}/undo", undo_case.undo, _scoped("iam.change.Undo"), changes.undo_change, 200, changes.Undone),
+
+    Operation(0, "POST", "/v1/explain", reason_cases.explain, _scoped("iam.decision.Explain"), reasons.explain, 200, reasons.Explanation),
+    Operation(0, "POST", "/v1/who-can", reason_cases.who_can, _scoped("iam.decision.Explain"), reasons.who_can, 200, reasons.WhoCan),
+    Operation(0, "GET", "/v1/principals/{principal_id}/access", reason_cases.access_then, _scoped("iam.access.Read", on="user"), reasons.get_access, 200, reasons.Access),
+    Operation(0, "POST", "/v1/preview", verbs.run, _scoped("iam.revocation.Preview"), revocations.preview, 200, body_names=True, is_preview=True),
+    Operation(0, "POST", "/v1/revocations", verbs.revoke, _scoped("iam.revocation.Apply"), revocations.apply_revocations, 200, revocations.Revoked, body_names=True),
+
+    Operation(0, "PUT", "/v1/roles/{role_id}/users/{user_id}", role_cases.attach_users, needs("iam.role.AttachUser", on="role", administrators="update:users"), assignments.put_role_user, 204),
+    Operation(0, "PUT", "/v1/roles/{role_id}/groups/{group_id}", role_cases.attach_group, needs("iam.role.AttachGroup", on="role", administrators="create:group_roles"), assignments.put_role_group, 204),
+    Operation(0, "PUT", "/v1/roles/{role_id}/policies/{policy_id}", role_cases.attach_policy, needs("iam.role.AttachPolicy", on="role"), assignments.put_role_policy, 204),
+    Operation(0, "PUT", "/v1/policies/{policy_id}/users/{user_id}", policy_cases.attach_user, needs("iam.policy.AttachUser", on="policy"), assignments.put_policy_user, 204),
+    Operation(0, "PUT", "/v1/policies/{policy_id}/groups/{group_id}", policy_cases.attach_group, needs("iam.policy.AttachGroup", on="policy"), assignments.put_policy_group, 204),
+    Operation(0, "PUT", "/v1/groups/{group_id}/members/{user_id}", group_cases.add_member, needs("iam.group.AddMember", on="group", administrators="create:group_members"), assignments.put_group_member, 204),
+    Operation(0, "PUT", "/v1/users/{user_id}/permissions", permission_cases.grant_to_user, needs_scope("update:users"), assignments.put_user_permissions, 204, body_names=True),
 
     Operation(0, "GET", "/v1/memberships", organization_cases.memberships, _SELF, organizations.list_memberships, 200, organizations.Memberships),
     Operation(0, "DELETE", "/v1/memberships/{organization_id}", organization_cases.leave, _MEMBER, organizations.leave_organization, 204),

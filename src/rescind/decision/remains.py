@@ -1,0 +1,46 @@
+"""What remains of a condition: the tests that the known part of a request does not settle."""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any
+
+from rescind.decision.conditions import holds
+from rescind.model.conditions import Condition, ConditionTest, Effect
+
+_SETTLED = ("type", "id", "name")
+"""What is known of subject, resource and action whatever else a request brings."""
+
+
+class Settled(Enum):
+    """What the known part says."""
+
+    HOLDS = auto()
+    FAILS = auto()
+    OPEN = auto()
+
+
+def remains(
+    condition: Condition | None, attributes: Mapping[str, Any], effect: Effect
+) -> tuple[Settled, Condition | None]:
+    """Whether a condition holds whatever else a request brings, and if that is open, the tests on which it hangs.
+
+    A key that is not there is one that a request may bring.
+    """
+    if condition is None:
+        return Settled.HOLDS, None
+    left: list[ConditionTest] = []
+    for test in condition.tests:
+        if _is_open(test, attributes):
+            left.append(test)
+        elif not holds(Condition((test,)), attributes, effect=effect):
+            return Settled.FAILS, None
+    return (Settled.OPEN, Condition(tuple(left))) if left else (Settled.HOLDS, None)
+
+
+def _is_open(test: ConditionTest, attributes: Mapping[str, Any]) -> bool:
+    if test.path[1] in _SETTLED and test.path[0] != "context":
+        return False
+    value: Any = attributes
+    for part in test.path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value is None

@@ -1,0 +1,217 @@
+"""Undo: what a change took is granted again, as far as that still makes sense; the rest is reported."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
+from rescind.model.changes import Change
+from rescind.model.conditions import Effect
+from rescind.model.documents import statements_of
+from rescind.model.errors import Forbidden
+from rescind.model.facts import Fact, FactKind, Interval
+from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.usecases import history
+from rescind.usecases.unit import Unit
+
+_EDGES = (
+    FactKind.GROUP_MEMBERSHIP,
+    FactKind.ROLE_ATTACHMENT,
+    FactKind.POLICY_ATTACHMENT,
+    FactKind.PERMISSION_GRANT,
+    FactKind.CLIENT_GRANT,
+    FactKind.ROOT,
+    FactKind.API_ACCESS,
+    FactKind.TRUST,
+    FactKind.TRUSTED_PARTY,
+)
+_VALUES = (FactKind.DOCUMENT, FactKind.ROLE_DEFINITION, FactKind.GRANT_DEFINITION)
+_HELD_BACK = (FactKind.SUSPENSION, FactKind.BLOCK)
+_COME_BACK = (ObjectKind.GROUP, ObjectKind.ROLE, ObjectKind.POLICY, ObjectKind.MEMBERSHIP, ObjectKind.ORGANIZATION)
+
+_ATTACHING: Mapping[tuple[FactKind, ObjectKind], tuple[str, str, str]] = {
+    (FactKind.ROLE_ATTACHMENT, ObjectKind.MEMBERSHIP): (
+        "iam.role.AttachUser",
+        "role",
+        "create:organization_member_roles",
+    ),
+    (FactKind.ROLE_ATTACHMENT, ObjectKind.USER): ("iam.role.AttachUser", "role", "update:users"),
+    (FactKind.ROLE_ATTACHMENT, ObjectKind.GROUP): ("iam.role.AttachGroup", "role", "create:group_roles"),
+    (FactKind.POLICY_ATTACHMENT, ObjectKind.MEMBERSHIP): ("iam.policy.AttachUser", "policy", "update:users"),
+    (FactKind.POLICY_ATTACHMENT, ObjectKind.USER): ("iam.policy.AttachUser", "policy", "update:users"),
+    (FactKind.POLICY_ATTACHMENT, ObjectKind.GROUP): ("iam.policy.AttachGroup", "policy", "update:users"),
+    (FactKind.POLICY_ATTACHMENT, ObjectKind.ROLE): ("iam.role.AttachPolicy", "role", "update:roles"),
+    (FactKind.PERMISSION_GRANT, ObjectKind.MEMBERSHIP): ("account.user.Update", "user", "update:users"),
+    (FactKind.PERMISSION_GRANT, ObjectKind.USER): ("account.user.Update", "user", "update:users"),
+    (FactKind.PERMISSION_GRANT, ObjectKind.ROLE): ("iam.role.AttachPolicy", "role", "update:roles"),
+    (FactKind.PERMISSION_GRANT, ObjectKind.CLIENT_GRANT): ("iam.Escalate", "organization", "update:client_grants"),
+    (FactKind.CLIENT_GRANT, ObjectKind.CLIENT): ("iam.Escalate", "organization", "create:client_grants"),
+    (FactKind.GROUP_MEMBERSHIP, ObjectKind.MEMBERSHIP): ("iam.group.AddMember", "group", "create:group_members"),
+    (FactKind.API_ACCESS, ObjectKind.MEMBERSHIP): ("account.user.Update", "user", "update:users"),
+    (FactKind.SUSPENSION, ObjectKind.MEMBERSHIP): ("iam.organization.UnsuspendUser", "user", "update:users"),
+    (FactKind.BLOCK, ObjectKind.USER): ("iam.Escalate", "organization", "update:users"),
+    (FactKind.DOCUMENT, ObjectKind.POLICY): ("iam.policy.Update", "policy", "update:roles"),
+    (FactKind.ROLE_DEFINITION, ObjectKind.ROLE): ("iam.role.Update", "role", "update:roles"),
+    (FactKind.GRANT_DEFINITION, ObjectKind.CLIENT_GRANT): ("iam.Escalate", "organization", "update:client_grants"),
+    (FactKind.TRUST, ObjectKind.ROLE_TRUST): ("iam.roletrust.Update", "roletrust", "update:roles"),
+    (FactKind.TRUSTED_PARTY, ObjectKind.ROLE_TRUST): ("iam.roletrust.Update", "roletrust", "update:roles"),
+    (FactKind.EXISTENCE, ObjectKind.ROLE): ("iam.role.Restore", "role", "create:roles"),
+    (FactKind.EXISTENCE, ObjectKind.GROUP): ("iam.group.Restore", "group", "create:groups"),
+    (FactKind.EXISTENCE, ObjectKind.POLICY): ("iam.policy.Restore", "policy", "create:roles"),
+    (FactKind.EXISTENCE, ObjectKind.MEMBERSHIP): ("iam.invitation.Create", "user", "create:organization_members"),
+    (FactKind.EXISTENCE, ObjectKind.ORGANIZATION): ("iam.organization.Restore", "organization", "create:organizations"),
+}
+"""Who may grant what by hand: action and type of its target inside an organization, scope outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Something that a change took and that is not granted again, as the log says it, and why not."""
+
+    fact: Mapping[str, Any]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """How many facts are so again, and what is left as it is."""
+
+    granted: int
+    left: Sequence[Left]
+
+
+def undo(unit: Unit, *, revision: str) -> Undone:
+    """Grant again exactly what a change took, in one change. Raises `Forbidden` for what the actor may not grant.
+
+    Credentials, sessions and accounts do not come back. A person who was removed comes back with what she had, unless
+    she is a member again.
+    """
+    change = history.found(unit, revision)
+    unit.cause = {"undoes": change.revision}
+    return _Undoing(unit, change).run()
+
+
+class _Undoing:
+    def __init__(self, unit: Unit, change: Change) -> None:
+        self._unit = unit
+        self._change = change
+        body = change.read()
+        self._closed, self._opened = body["closed"], body["opened"]
+        names = {one[end] for one in (*self._closed, *self._opened) for end in ("holder", "thing", "scope") if one[end]}
+        self._objects = unit.reader.find_objects(names)
+        self._granted = 0
+        self._left: list[Left] = []
+        self._returned: set[int] = set()
+
+    def run(self) -> Undone:
+        # What exists again first: edges need both ends.
+        for said in sorted(self._closed, key=lambda one: one["fact"] != FactKind.EXISTENCE.label):
+            fact = history.fact_in(self._objects, said)
+            why = self._reopen(fact)
+            if why:
+                self._left.append(Left(said, why))
+        for said in self._opened:
+            self._lift(history.fact_in(self._objects, said))
+        return Undone(self._granted, self._left)
+
+    def _holder(self, fact: Fact) -> Object:
+        return next(found for found in self._objects.values() if found.key == fact.holder)
+
+    def _reopen(self, fact: Fact) -> str | None:
+        """Make a fact so again, or say why not."""
+        unit = self._unit
+        if not fact.alive(unit.reader.instant):
+            return "time has ended it"
+        living = self._living(fact)
+        if living is not None and living.fact == fact:
+            return None
+        if fact.kind in _VALUES:
+            return self._revert(fact, living)
+        if fact.kind is FactKind.EXISTENCE:
+            return self._bring_back(fact)
+        if fact.kind not in _EDGES:
+            return "it is nothing that is granted"
+        if living is not None:
+            return "there is another in its place by now"
+        if not all(self._is_there(key) for key in (fact.holder, fact.thing, fact.scope)):
+            return "what it hung on is gone"
+        self._grant(fact)
+        return None
+
+    def _revert(self, fact: Fact, living: Interval | None) -> str | None:
+        if living is None or living.revision_from != self._change.revision:
+            return "it was changed again since"
+        self._grant(fact)
+        return None
+
+    def _bring_back(self, fact: Fact) -> str | None:
+        found = self._holder(fact)
+        if found.kind not in _COME_BACK:
+            return f"no {found.kind.label} comes back"
+        if found.kind is ObjectKind.MEMBERSHIP:
+            joined = self._unit.intervals_on(fact.thing, FactKind.EXISTENCE)
+            if any(held.fact.scope == fact.scope for held in joined):
+                return "the person is a member again"
+            if not self._is_there(fact.thing) or not self._is_there(fact.scope):
+                return "what it hung on is gone"
+        self._returned.add(fact.holder)
+        self._grant(fact)
+        return None
+
+    def _lift(self, fact: Fact) -> None:
+        """End what the change began to take with: a suspension, a block, an attached policy that only denies."""
+        is_taking = fact.kind in _HELD_BACK or (
+            fact.kind is FactKind.POLICY_ATTACHMENT and self._only_denies(fact.thing)
+        )
+        living = self._living(fact)
+        if is_taking and living is not None and living.revision_from == self._change.revision:
+            self._demand(fact)
+            self._unit.close(fact)
+            self._granted += 1
+
+    def _only_denies(self, policy: int) -> bool:
+        documents = self._unit.facts(policy, FactKind.DOCUMENT)
+        said = [statement for held in documents for statement in statements_of(held.value or "")]
+        return bool(said) and all(statement.effect is Effect.DENY for statement in said)
+
+    def _grant(self, fact: Fact) -> None:
+        self._demand(fact)
+        self._unit.open(fact)
+        self._granted += 1
+
+    def _demand(self, fact: Fact) -> None:
+        """Raise `Forbidden` unless the actor might grant this by itself."""
+        if self._unit.asks is None:
+            return
+        actor, holder = self._unit.actor, self._holder(fact)
+        if fact.kind is FactKind.ROOT:
+            if not actor.is_root:
+                raise Forbidden("only root may give ownership back")
+            return
+        action, on, scope = _ATTACHING[fact.kind, holder.kind]
+        allowed = (
+            actor.may(scope, RESOURCE_TYPE, SYSTEM_API)
+            if actor.is_administrator
+            else actor.may(action, on, self._target(fact, holder, on))
+        )
+        if not allowed:
+            raise Forbidden(f"not permitted to grant that again: `{scope if actor.is_administrator else action}`")
+
+    def _target(self, fact: Fact, holder: Object, on: str) -> str:
+        """The id of what the action is on: the holder, the thing, or the user behind a membership."""
+        things = [found for found in self._objects.values() if found.key in (fact.thing, fact.holder)]
+        for found in things:
+            if found.kind.label.replace("_", "") == on:
+                return found.id
+        if on == "user" and holder.kind is ObjectKind.MEMBERSHIP:
+            joined = self._unit.reader.intervals([holder.key], FactKind.EXISTENCE)
+            if joined:
+                return self._unit.reader.objects([joined[0].fact.thing])[joined[0].fact.thing].id
+        return ""
+
+    def _living(self, fact: Fact) -> Interval | None:
+        held = self._unit.intervals(fact.holder, fact.kind)
+        return next((interval for interval in held if interval.fact.place == fact.place), None)
+
+    def _is_there(self, key: int) -> bool:
+        return key == PLATFORM or key in self._returned or self._unit.exists(key)

@@ -1,0 +1,194 @@
+"""Verbs: use cases by their names in the log, as they can be asked for with plain arguments, one or many at once."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any, get_type_hints
+
+import msgspec
+
+from rescind.model.errors import Invalid
+from rescind.model.objects import ObjectKind
+from rescind.usecases.requirements import Acting, Requirement
+from rescind.usecases.service import operation_of
+from rescind.usecases.unit import Unit
+
+_PLAIN: dict[Any, Any] = {
+    str: str,
+    str | None: str | None,
+    int: int,
+    int | None: int | None,
+    bool: bool,
+    bool | None: bool | None,
+    object: Any,
+    object | None: Any,
+    Sequence[str]: list[str],
+    Sequence[str] | None: list[str] | None,
+    Sequence[tuple[str, str]]: list[tuple[str, str]],
+    Mapping[str, Any]: dict[str, Any],
+    Mapping[str, Any] | None: dict[str, Any] | None,
+}
+"""What arguments may be, and how they are read; whatever else a use case takes is not for everybody to say."""
+_SECRET = ("verifier", "secret", "with_link", "may_be_private", "proven")
+ORGANIZATION = "organization"
+
+TAKING = frozenset(
+    {
+        "roles.detach_users",
+        "roles.detach_group",
+        "roles.detach_policy",
+        "roles.delete",
+        "policies.detach_user",
+        "policies.detach_group",
+        "policies.delete",
+        "groups.remove_member",
+        "groups.delete",
+        "users.delete",
+        "organizations.remove_user",
+        "organizations.suspend_user",
+        "keys.delete_of_user",
+        "keys.delete_own",
+        "trusts.delete",
+        "dormant.end",
+        "invitations.withdraw",
+        "accounts.delete",
+        "permissions.revoke_from_user",
+        "permissions.revoke_from_role",
+        "memberships.remove",
+        "group_roles.detach_roles",
+        "group_roles.detach_groups",
+        "client_grants.delete",
+        "client_grants.dissociate",
+        "clients.delete",
+        "apis.delete",
+        "token_families.end",
+        "token_families.end_of_user",
+        "token_families.end_of_client",
+        "token_families.revoke_access",
+    }
+)
+"""The verbs that take something away and give nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One row of a door: what a call requires, and the argument that names what it is about."""
+
+    requirement: Requirement
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One use case: `arguments` reads what it takes, `ways` are the rows by which it may be asked for."""
+
+    name: str
+    usecase: Callable[..., Any]
+    arguments: type[msgspec.Struct]
+    ways: tuple[Way, ...]
+
+
+Verbs = Mapping[str, Verb]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to be done: a verb by name, with its arguments."""
+
+    operation: str
+    arguments: Mapping[str, Any]
+
+
+def verbs_of(rows: Iterable[tuple[Callable[..., Any], Requirement, str]]) -> dict[str, Verb]:
+    """The verbs of doors' rows: each a use case, what it requires, and the first thing that its path names."""
+    found: dict[str, Verb] = {}
+    for usecase, requirement, named in rows:
+        parameters = list(signature(usecase).parameters.values())
+        hints = get_type_hints(usecase)
+        if hints.get(parameters[0].name) is not Unit or requirement.acting not in _ASKED_PLAINLY:
+            continue
+        taken = parameters[1:]
+        if any(one.name.endswith(_SECRET) or hints[one.name] not in _PLAIN for one in taken):
+            continue
+        target = next((one.name for one in taken if named and one.name in (named, f"{named}s")), "")
+        if named and not target and requirement.acting is not Acting.WITHIN:
+            target = taken[0].name if taken else ""
+        name = operation_of(usecase)
+        ways = (*(found[name].ways if name in found else ()), Way(requirement, target))
+        members = [
+            (one.name, _PLAIN[hints[one.name]])
+            if one.default is one.empty
+            else (one.name, _PLAIN[hints[one.name]], one.default)
+            for one in taken
+        ]
+        if requirement.acting is Acting.WITHIN or any(way.requirement.acting is Acting.WITHIN for way in ways):
+            members = [*(one for one in members if one[0] != ORGANIZATION), (ORGANIZATION, str | None, None)]
+        arguments = msgspec.defstruct(f"{name} arguments", members, forbid_unknown_fields=True, kw_only=True)
+        found[name] = Verb(name, usecase, arguments, ways)
+    return found
+
+
+_ASKED_PLAINLY = (Acting.KEY, Acting.HERE, Acting.PLATFORM, Acting.WITHIN)
+
+
+def run(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
+    """Do several things in one unit, each as if it was asked for alone: all or none."""
+    outside = unit.organization
+    unit.cause = {"operations": [item.operation for item in items]}
+    for item in items:
+        verb = verbs.get(item.operation)
+        if verb is None:
+            raise Invalid(f"unknown operation `{item.operation}`")
+        try:
+            arguments = msgspec.to_builtins(msgspec.convert(dict(item.arguments), verb.arguments, strict=True))
+        except msgspec.ValidationError as error:
+            raise Invalid(f"`{item.operation}`: {error}") from None
+        with unit.seeing_its_plan():
+            way = _way(unit, verb)
+            if way.requirement.acting is Acting.WITHIN:
+                _enter(unit, str(arguments.pop(ORGANIZATION, None) or ""))
+            elif ORGANIZATION in arguments and ORGANIZATION not in signature(verb.usecase).parameters:
+                arguments.pop(ORGANIZATION)
+            _demand(unit, way, arguments)
+            verb.usecase(unit, **arguments)
+        unit.organization = outside
+
+
+def revoke(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
+    """The same for verbs that take away and give nothing."""
+    for item in items:
+        if item.operation not in TAKING:
+            raise Invalid(f"`{item.operation}` is not a revocation")
+    run(unit, verbs, items)
+
+
+def _way(unit: Unit, verb: Verb) -> Way:
+    """The row by which who asks may ask for a verb; the operator may by any."""
+    if unit.asks is None:
+        return verb.ways[0]
+    for way in verb.ways:
+        acting = way.requirement.acting
+        if unit.is_administered:
+            if acting in (Acting.PLATFORM, Acting.WITHIN) or way.requirement.administrators:
+                return way
+        elif acting in (Acting.KEY, Acting.HERE):
+            return way
+    raise Invalid(f"`{verb.name}` is not for who asks")
+
+
+def _enter(unit: Unit, organization: str) -> None:
+    unit.organization = unit.get(ObjectKind.ORGANIZATION, organization).key
+
+
+def _demand(unit: Unit, way: Way, arguments: Mapping[str, Any]) -> None:
+    """Demand what the row requires, for each thing that the call is about."""
+    if unit.asks is None:
+        return
+    if unit.is_administered:
+        way.requirement.demand_scope(unit.actor, is_own=False)
+        return
+    named = arguments.get(way.target, "") if way.target else ""
+    if way.requirement.acting is Acting.HERE:
+        named = unit.reader.objects([unit.organization])[unit.organization].id
+    for target in (named or [""]) if isinstance(named, list) else [named]:
+        way.requirement.demand(unit.actor, target)
