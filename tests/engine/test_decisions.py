@@ -376,7 +376,7 @@ def answered(engine: Decisions, questions: dict[Name, list[Question]]) -> Answer
         }
         if not wanted:
             break
-        engine.keep(engine.load(wanted, engine.moment))
+        engine.keep(engine.load(wanted, engine.touches.stand))
     for name, asked in questions.items():
         if name[1] == "user":
             question = asked[0]
@@ -779,7 +779,7 @@ def test_a_question_that_was_read_for_while_something_was_written_is_read_for_ag
     engine.refresh()
     wanted: set[Any] = set()
     engine.answer(question, wanted)
-    loaded = engine.load(wanted, engine.moment)
+    loaded = engine.load(wanted, engine.touches.stand)
     alone.act(roles.detach_users, roles=[alone.ids["writer"]], user=alone.ids["bob"], node=1)
     engine.refresh()
     engine.keep(loaded)

@@ -30,6 +30,13 @@ KEYS, NAMES = tuple(range(4)), ("a", "b", "c")
 Step = tuple[Any, ...]
 
 
+def made(
+    touches: Touches, value: Any, revision: int, seen: tuple[int, ...] | None, until: int | None = None
+) -> Made[Any]:
+    """A value whose reading began where the touches are."""
+    return Made(value, revision, seen, until, touches.generation)
+
+
 @dataclass
 class Log:
     """A log in which each revision touches some keys: a key's state is the revision that touched it last."""
@@ -134,8 +141,7 @@ class Walk:
         self.now += 1
 
     def restore(self, back: int) -> None:
-        """Put a backup in place and accept the loss. What was just being read is gone: nobody is that fast."""
-        self.begun.clear()
+        """Put a backup in place and accept the loss, while things are being read."""
         self.log.states = self.log.states[: max(2, len(self.log.states) - back)]
         self.log.epoch += 1
         self.log.write(())
@@ -147,7 +153,8 @@ class Walk:
 
     def begin(self, name: str, keys: tuple[int, ...], lasts: int | None) -> None:
         moment = self.touches.moment
-        made = Made(self.state(keys), moment.revision, keys, None if lasts is None else moment.instant + lasts)
+        until = None if lasts is None else moment.instant + lasts
+        made = Made(self.state(keys), moment.revision, keys, until, self.touches.generation)
         self.begun.append((name, Held(made, keys, self.memory)))
 
     def end(self) -> None:
@@ -176,7 +183,7 @@ def test_what_nothing_touched_is_not_made_again_however_much_else_is_written() -
     touches = Touches()
     kept: Kept[str] = Kept(touches, 10)
     touches.advance(Moment(1, 1), 1, None)
-    kept.put("a", Made("value", 1, (5, -7)))
+    kept.put("a", made(touches, "value", 1, (5, -7)))
     for revision in range(2, 200):
         touches.advance(Moment(revision, revision), 1, {-5: revision, 7: revision, 6: revision})
         assert kept.get("a") == "value"
@@ -189,7 +196,7 @@ def test_a_value_goes_with_the_first_key_of_those_that_it_was_made_of(key: int) 
     touches = Touches()
     kept: Kept[str] = Kept(touches, 10)
     touches.advance(Moment(1, 1), 1, None)
-    kept.put("a", Made("value", 1, (5, -7)))
+    kept.put("a", made(touches, "value", 1, (5, -7)))
     touches.advance(Moment(3, 1), 1, {key: 2, 9: 3})
     assert kept.get("a") is None
 
@@ -198,7 +205,7 @@ def test_a_value_that_hangs_on_something_unknown_is_good_at_its_revision_alone()
     touches = Touches()
     kept: Kept[str] = Kept(touches, 10)
     touches.advance(Moment(1, 1), 1, None)
-    kept.put("a", Made("nobody", 1, None))
+    kept.put("a", made(touches, "nobody", 1, None))
     touches.advance(Moment(1, 50), 1, {})
     assert kept.get("a") == "nobody"
     touches.advance(Moment(2, 51), 1, {})
@@ -209,7 +216,7 @@ def test_time_ends_a_value_at_its_instant_and_not_before() -> None:
     touches = Touches()
     kept: Kept[str] = Kept(touches, 10)
     touches.advance(Moment(1, 10), 1, None)
-    kept.put("a", Made("value", 1, (), 20))
+    kept.put("a", made(touches, "value", 1, (), 20))
     touches.advance(Moment(2, 19), 1, {})
     assert kept.get("a") == "value"
     touches.advance(Moment(2, 20), 1, {})
@@ -221,10 +228,11 @@ def test_what_was_read_before_track_was_lost_is_never_given_back() -> None:
     touches = Touches()
     kept: Kept[str] = Kept(touches, 10)
     touches.advance(Moment(5, 1), 1, None)
-    kept.put("early", Made("value", 5, (1,)))
+    kept.put("early", made(touches, "value", 5, (1,)))
+    late = made(touches, "value", 8, (1,))
     touches.advance(Moment(9, 1), 1, None)
-    kept.put("late", Made("value", 8, (1,)))
-    kept.put("now", Made("value", 9, (1,)))
+    kept.put("late", late)
+    kept.put("now", made(touches, "value", 9, (1,)))
     touches.advance(Moment(10, 1), 1, {})
     assert [kept.get(name) for name in ("early", "late", "now")] == [None, None, "value"]
 
@@ -235,8 +243,8 @@ def test_of_a_lost_future_nothing_is_given_back() -> None:
         touches = Touches()
         kept: Kept[str] = Kept(touches, 10)
         touches.advance(Moment(10, 1), 1, None)
-        kept.put("at once", Made("of the lost future", 10, (1,)))
-        kept.put("later", Made("of the lost future", 10, (1,)))
+        kept.put("at once", made(touches, "of the lost future", 10, (1,)))
+        kept.put("later", made(touches, "of the lost future", 10, (1,)))
         touches.advance(Moment(revision, 2), 2, None)
         assert kept.get("at once") is None, revision
         touches.advance(Moment(revision + 9, 3), 2, {})
@@ -245,9 +253,11 @@ def test_of_a_lost_future_nothing_is_given_back() -> None:
 
 def test_an_epoch_forgets_what_was_touched_even_if_somebody_says_that_he_knows() -> None:
     touches = Touches()
+    kept: Kept[str] = Kept(touches, 10)
     touches.advance(Moment(5, 1), 1, None)
+    kept.put("a", made(touches, "value", 5, (1,)))
     touches.advance(Moment(6, 1), 2, {})
-    assert not touches.spare((1,), 5)
+    assert kept.get("a") is None
 
 
 def test_of_more_touches_than_are_kept_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,13 +266,13 @@ def test_of_more_touches_than_are_kept_nothing_is_known(monkeypatch: pytest.Monk
     touches = Touches()
     kept: Kept[str] = Kept(touches, 10)
     touches.advance(Moment(1, 1), 1, None)
-    kept.put("a", Made("value", 1, (99,)))
+    kept.put("a", made(touches, "value", 1, (99,)))
     touches.advance(Moment(2, 1), 1, dict.fromkeys(range(10), 2))
     assert kept.get("a") == "value"
     touches.advance(Moment(3, 1), 1, {11: 3})
     assert kept.get("a") is None
     assert len(touches._newest) <= 10
-    kept.put("a", Made("value", 3, (99,)))
+    kept.put("a", made(touches, "value", 3, (99,)))
     touches.advance(Moment(4, 1), 1, {98: 4})
     assert kept.get("a") == "value"
 
@@ -276,7 +286,7 @@ def test_never_are_more_values_kept_than_were_allowed(size_max: int, asked: list
     last: dict[int, int] = {}
     for number, (is_put, name) in enumerate(asked):
         if is_put:
-            kept.put(name, Made((name, number), 1, ()))
+            kept.put(name, made(touches, (name, number), 1, ()))
             last[name] = number
             assert kept.get(name) == (name, number)
         else:
@@ -288,9 +298,9 @@ def test_what_is_wanted_again_and_again_stays() -> None:
     touches = Touches()
     touches.advance(Moment(1, 1), 1, None)
     kept: Kept[str] = Kept(touches, 10)
-    kept.put("wanted", Made("value", 1, ()))
+    kept.put("wanted", made(touches, "value", 1, ()))
     for number in range(100):
-        kept.put(number, Made("other", 1, ()))
+        kept.put(number, made(touches, "other", 1, ()))
         assert kept.get("wanted") == "value"
     assert kept.get(0) is None
     kept.clear()

@@ -11,7 +11,7 @@ from typing import Any
 from rescind.decision.decide import AccessRequest, Reason, decide, state_of
 from rescind.decision.snapshot import Snapshot
 from rescind.engine.freshness import Moment
-from rescind.engine.kept import Kept, Made, Noting, Touches
+from rescind.engine.kept import Kept, Made, Noting, Stand, Touches
 from rescind.engine.policy_sets import PolicySet, PolicySets
 from rescind.engine.principals import CLIENT, SESSION, USER, named, snapshot_of
 from rescind.engine.pulse import Pulse
@@ -24,6 +24,8 @@ from rescind.store.contract import Reader, Store
 PRINCIPALS_MAX = 500_000
 """Principals that are kept: about 200 MB, if all are wanted."""
 RESOURCES_MAX = 100_000
+NAME_LENGTH_MAX = 1024
+"""Nobody and nothing has a longer name."""
 SHARED_MAX = 200_000
 """Groups, roles, policies and their like whose facts are kept."""
 
@@ -87,7 +89,7 @@ def attributes_of(question: Question, subject: Json, resource: Json, subject_id:
     }
 
 
-_Wanted = tuple[str, int, str, str]
+Wanted = tuple[str, int, str, str]
 """What must be read before a question can be answered: `subject` or `resource`, the scope, type and id."""
 
 
@@ -133,12 +135,13 @@ class Decisions:
             return rule.allows.covers(resource_type, resource_id) and not rule.denies.covers(resource_type, resource_id)
         return self._loaded(Question(scope, USER, user, action, resource_type, resource_id, context=context))
 
-    def answer(self, question: Question, wanted: set[_Wanted]) -> bool:
+    def answer(self, question: Question, wanted: set[Wanted]) -> bool:
         """Decide at the moment. What must be read for it is added to `wanted`: the answer means nothing then."""
-        name = ("subject", question.scope, question.subject_type, question.subject_id)
-        subject = self._subjects.get(name[1:])
+        name = (question.scope, question.subject_type, question.subject_id)
+        subject = self._subjects.get(name)
         if subject is None:
-            wanted.add(name)
+            if len(question.subject_id) <= NAME_LENGTH_MAX:
+                wanted.add(("subject", *name))
             return False
         if subject.snapshot is not None:
             return self._of_session(question, subject, subject.snapshot, wanted)
@@ -156,12 +159,12 @@ class Decisions:
             return rule.allows.covers(kind, resource) and not rule.denies.covers(kind, resource)
         return rule.weighs(kind, resource, self._attributes(question, subject, wanted))
 
-    def load(self, wanted: Collection[_Wanted], moment: Moment) -> list[tuple[_Wanted, Made[Any]]]:
+    def load(self, wanted: Collection[Wanted], stand: Stand) -> list[tuple[Wanted, Made[Any]]]:
         """Read what is wanted as of a moment, to be kept by `keep`. Raises `Unavailable`."""
-        with self._store.reading(moment.revision, moment.instant) as reader:
-            return [(name, self._read(reader, *name)) for name in wanted]
+        with self._store.reading(stand.moment.revision, stand.moment.instant) as reader:
+            return [(name, self._read(Noting(reader, stand.generation), *name)) for name in wanted]
 
-    def keep(self, loaded: Sequence[tuple[_Wanted, Made[Any]]]) -> None:
+    def keep(self, loaded: Sequence[tuple[Wanted, Made[Any]]]) -> None:
         """Keep what was loaded."""
         for (what, *name), made in loaded:
             kept: Kept[Any] = self._subjects if what == "subject" else self._resources
@@ -178,24 +181,22 @@ class Decisions:
 
     def _loaded(self, question: Question) -> bool:
         while True:
-            wanted: set[_Wanted] = set()
+            wanted: set[Wanted] = set()
             answer = self.answer(question, wanted)
             if not wanted:
                 return answer
-            self.keep(self.load(wanted, self.moment))
+            self.keep(self.load(wanted, self.touches.stand))
 
-    def _read(self, reader: Reader, what: str, scope: int, type_: str, id_: str) -> Made[Any]:
-        noting = Noting(reader)
-        if what == "resource":
-            return _resource(noting, scope, type_, id_)
-        return self._subject(noting, scope, type_, id_)
+    def _read(self, reader: Noting, what: str, scope: int, type_: str, id_: str) -> Made[Any]:
+        read = _resource if what == "resource" else self._subject
+        return read(reader, scope, type_, id_)
 
     def _subject(self, reader: Noting, scope: int, type_: str, name: str) -> Made[Subject]:
         principal = named(reader, scope, type_, name)
         if principal is None or type_ not in (USER, CLIENT, SESSION):
             nobody = Subject(type_, name, Reason.ACCOUNT_ENDED, self._sets.of(frozenset()), {})
             # Who is unknown now may be made by a change that touches nothing else.
-            return Made(nobody, reader.revision, None)
+            return Made(nobody, reader.revision, None, generation=reader.generation)
 
         def fetch(keys: Collection[int]) -> list[Fact]:
             return self._facts(reader, keys, own)
@@ -242,19 +243,18 @@ class Decisions:
             if key in missing:
                 found += facts
             if key not in own:
-                self._shared.put(key, Made(facts, reader.revision, (key,)))
+                self._shared.put(key, Made(facts, reader.revision, (key,), generation=reader.generation))
         return found
 
-    def _attributes(self, question: Question, subject: Subject, wanted: set[_Wanted]) -> Json:
+    def _attributes(self, question: Question, subject: Subject, wanted: set[Wanted]) -> Json:
         """What conditions read."""
-        name = ("resource", question.scope, question.resource_type, question.resource_id)
-        stored = self._resources.get(name[1:])
-        if stored is None:
-            wanted.add(name)
-            stored = _NOTHING
-        return attributes_of(question, subject.properties, stored, subject.id)
+        name = (question.scope, question.resource_type, question.resource_id)
+        stored = self._resources.get(name)
+        if stored is None and len(question.resource_id) <= NAME_LENGTH_MAX:
+            wanted.add(("resource", *name))
+        return attributes_of(question, subject.properties, stored or _NOTHING, subject.id)
 
-    def _of_session(self, question: Question, subject: Subject, snapshot: Snapshot, wanted: set[_Wanted]) -> bool:
+    def _of_session(self, question: Question, subject: Subject, snapshot: Snapshot, wanted: set[Wanted]) -> bool:
         attributes = self._attributes(question, subject, wanted)
         request = AccessRequest(question.action, question.resource_type, question.resource_id, attributes)
         return decide(request, replace(snapshot, instant=self.moment.instant)).allowed
@@ -264,6 +264,6 @@ def _resource(reader: Noting, scope: int, type_: str, id_: str) -> Made[Json]:
     found = find_resource(reader, scope, type_, id_)
     if found is None:
         # One that is registered later names its organization; outside there is nothing that it would name.
-        return Made(_NOTHING, reader.revision, (-scope,) if scope else None)
+        return Made(_NOTHING, reader.revision, (-scope,) if scope else None, generation=reader.generation)
     stored = [held.fact.value or "{}" for held in reader.intervals([found.key], FactKind.PROPERTIES)]
     return reader.made(json.loads(stored[0]) if stored else _NOTHING)

@@ -20,29 +20,41 @@ TOUCHED_MAX = 500_000
 Value = TypeVar("Value")
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The moment at which something is read, and the generation of what may be kept of it."""
+
+    moment: Moment
+    generation: int
+
+
 class Touches:
     """When what was touched last, by key, and the moment up to which that is known."""
 
     def __init__(self) -> None:
         self.moment = Moment(0, 0)
         self.epoch = 0
+        self.generation = 0
+        """How often everything that was read had to be forgotten."""
         self._newest: dict[int, int] = {}
-        # What was read before this revision may have been touched by a change that is forgotten.
-        self._floor = 0
+
+    @property
+    def stand(self) -> "Stand":
+        """Where a reading begins."""
+        return Stand(self.moment, self.generation)
 
     def advance(self, moment: Moment, epoch: int, touched: Mapping[int, int] | None) -> None:
         """Go on to a later moment; `touched` is by which of the revisions since, None if that cannot be told."""
         if touched is None or epoch != self.epoch or len(self._newest) + len(touched) > TOUCHED_MAX:
+            # Also what is being read now: it began before, perhaps in a future that was lost.
+            self.generation += 1
             self._newest.clear()
-            self._floor = moment.revision
         else:
             self._newest.update(touched)
         self.moment, self.epoch = moment, epoch
 
     def spare(self, seen: Collection[int], since: int) -> bool:
         """Whether nothing of what was seen at revision `since` was touched after it."""
-        if since < self._floor:
-            return False
         newest = self._newest
         return all(newest.get(key, 0) <= since for key in seen)
 
@@ -51,13 +63,14 @@ class Touches:
 class Made(Generic[Value]):
     """A value, the revision at which it is known to be true, what it was made of, and the instant when time ends it.
 
-    With `seen` None it is good at that one revision.
+    With `seen` None it is good at that one revision; after its generation it is good for nothing.
     """
 
     value: Value
     revision: int
     seen: tuple[int, ...] | None
     until: int | None = None
+    generation: int = 0
 
 
 class Kept(Generic[Value]):
@@ -85,6 +98,8 @@ class Kept(Generic[Value]):
     def is_true(self, made: Made[Value]) -> bool:
         """Whether a value is true at the moment; it is then known to be."""
         moment = self._touches.moment
+        if made.generation != self._touches.generation:
+            return False
         if made.revision < moment.revision:
             if made.seen is None or not self._touches.spare(made.seen, made.revision):
                 return False
@@ -116,8 +131,9 @@ class Noting:
     A thing that is looked up by a name and found is noted by its key: names are touched with what has them.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, generation: int = 0) -> None:
         self._reader = reader
+        self.generation = generation
         self.revision = reader.revision
         self.instant = reader.instant
         self.seen: set[int] = set()
@@ -131,9 +147,8 @@ class Noting:
     def made(self, value: Value, until: int | None = None) -> Made[Value]:
         """A value that was made of what was read, at most until an instant."""
         ends = [end for end in (self.until, until) if end is not None]
-        return Made(
-            value, self.revision, tuple(sorted(self.seen)) if self.is_repeatable else None, min(ends, default=None)
-        )
+        seen = tuple(sorted(self.seen)) if self.is_repeatable else None
+        return Made(value, self.revision, seen, min(ends, default=None), self.generation)
 
     def intervals(self, holders: Collection[int], *kinds: FactKind) -> list[Interval]:
         """See `contract.Reader.intervals`."""
@@ -182,11 +197,14 @@ class Noting:
 
     def find_user(self, email: str) -> Object | None:
         """See `contract.Reader.find_user`."""
-        return self._found(self._reader.find_user(email))
+        return self._named(self._reader.find_user(email))
 
     def find_named(self, field: str, value: str, *, also_ended: bool = False) -> Object | None:
         """See `contract.Reader.find_named`."""
-        return self._found(self._reader.find_named(field, value, also_ended=also_ended))
+        if also_ended:
+            # A younger one may come that has the name, too.
+            self.is_repeatable = False
+        return self._named(self._reader.find_named(field, value, also_ended=also_ended))
 
     def find_credential(self, kind: str, verifier: str) -> int | None:
         """See `contract.Reader.find_credential`."""
@@ -196,6 +214,12 @@ class Noting:
         else:
             self.seen.add(found)
         return found
+
+    def _named(self, found: Object | None) -> Object | None:
+        if found is not None:
+            # Only what lives is found by a name, and time may end it.
+            self.intervals([found.key], FactKind.EXISTENCE)
+        return self._found(found)
 
     def _found(self, found: Object | None) -> Object | None:
         if found is None:

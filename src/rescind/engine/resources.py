@@ -17,5 +17,8 @@ def named_by(field: str) -> tuple[str, str]:
 
 def find_resource(reader: Reader, scope: int, type_: str, id_: str) -> Object | None:
     """The registered resource of that type and id in a scope, by key."""
+    if ":" in type_:
+        # No type has one, and an id may: what is stored would be read as another resource.
+        return None
     found = reader.find_named("resource", resource_field(scope, type_, id_))
     return found if found and found.kind is ObjectKind.RESOURCE and found.owner == scope else None

@@ -67,6 +67,25 @@ class Call:
     impact: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The operator at the machine itself, through a command, outside of organizations or in one: by id or slug."""
+
+    command: str
+    organization: str = ""
+    request_id: str = ""
+
+    def place(self, reader: Reader) -> int:
+        """The key of the organization. Raises `NotFound`."""
+        if not self.organization:
+            return PLATFORM
+        name = self.organization
+        found = reader.find_object(ObjectKind.ORGANIZATION, name) or reader.find_named("slug", name)
+        if found is None or not reader.intervals([found.key], FactKind.EXISTENCE):
+            raise NotFound(ObjectKind.ORGANIZATION.label)
+        return found.key
+
+
 class Service:
     """Runs use cases. `faithful_grants` lets everybody grant what he does not hold, for those who emulate.
 
@@ -115,15 +134,7 @@ class Service:
             asks, organization = admit(reader, call, self.issuer)
             self._used(asks, moment.instant)
             view = View(reader, asks, organization, self.issuer)
-            past = [
-                View(
-                    stack.enter_context(self._store.reading(then.revision, then.instant)),
-                    asks,
-                    organization,
-                    self.issuer,
-                )
-                for then in when(view)
-            ]
+            past = [View(self._reading_then(stack, then), asks, organization, self.issuer) for then in when(view)]
             return Answer(usecase(view, past, *args, **kwargs), moment, asks, organization)
 
     def admit(self, call: Call) -> None:
@@ -159,9 +170,20 @@ class Service:
             unit, _, _ = self._planned(reader, FIRST_PREVIEWED_KEY, moment.instant + 1, call, usecase, *args, **kwargs)
             return Answer(impact_of(unit), moment, unit.asks, unit.organization)
 
+    def preview_as(
+        self, operator: Operator, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Answer[Impact]:
+        """What the operator's write would do."""
+        moment = self._freshness.now()
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            unit, _, _ = self._operated(
+                reader, FIRST_PREVIEWED_KEY, moment.instant + 1, operator, usecase, *args, **kwargs
+            )
+            return Answer(impact_of(unit), moment, None, unit.organization)
+
     def operate(
         self,
-        command: str,
+        operator: Operator | str,
         request_id: str,
         usecase: Callable[Concatenate[Unit, P], Result],
         /,
@@ -169,17 +191,30 @@ class Service:
         **kwargs: P.kwargs,
     ) -> Answer[Result]:
         """The operator's write, from the machine itself: no actor, no requirement, the same transaction and log."""
+        who = replace(Operator(operator) if isinstance(operator, str) else operator, request_id=request_id)
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            unit = Unit(reader, None, PLATFORM, next_key=next_key, now=now, issuer=self.issuer)
-            result = usecase(unit, *args, **kwargs)
-            sessions.end_for_good(unit)
-            origin = Origin(
-                operation_of(usecase), request_id, unit.organization, f"command:{command}", cause=unit.cause
-            )
-            return unit, result, origin
+            return self._operated(reader, next_key, now, who, usecase, *args, **kwargs)
 
         return self._write(planned)
+
+    def _operated(
+        self,
+        reader: Reader,
+        next_key: int,
+        now: int,
+        operator: Operator,
+        usecase: Callable[Concatenate[Unit, P], Result],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> tuple[Unit, Result, Origin]:
+        unit = Unit(reader, None, operator.place(reader), next_key=next_key, now=now, issuer=self.issuer)
+        result = usecase(unit, *args, **kwargs)
+        sessions.end_for_good(unit)
+        actor = f"command:{operator.command}"
+        origin = Origin(operation_of(usecase), operator.request_id, unit.organization, actor, cause=unit.cause)
+        return unit, result, origin
 
     def inspect(
         self, usecase: Callable[Concatenate[View, P], Result], /, *args: P.args, **kwargs: P.kwargs
@@ -188,6 +223,26 @@ class Service:
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
             return Answer(usecase(View(reader, None, PLATFORM, self.issuer), *args, **kwargs), moment, None, PLATFORM)
+
+    def inspect_as(
+        self,
+        operator: Operator,
+        when: Callable[[View], Sequence[Moment]],
+        usecase: Callable[Concatenate[View, Sequence[View], P], Result],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Answer[Result]:
+        """The same where the operator looks, and at the moments that `when` names beside."""
+        moment = self._freshness.now()
+        with ExitStack() as stack:
+            reader = stack.enter_context(self._store.reading(moment.revision, moment.instant))
+            view = View(reader, None, operator.place(reader), self.issuer)
+            past = [View(self._reading_then(stack, then), None, view.organization, self.issuer) for then in when(view)]
+            return Answer(usecase(view, past, *args, **kwargs), moment, None, view.organization)
+
+    def _reading_then(self, stack: ExitStack, then: Moment) -> Reader:
+        return stack.enter_context(self._store.reading(then.revision, then.instant))
 
     def accept_loss(self, request_id: str) -> Change:
         """Take the log as it is for the whole of it, though nodes may have seen a longer one, and log that."""

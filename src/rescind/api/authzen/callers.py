@@ -3,8 +3,7 @@
 from hashlib import sha256
 from typing import NamedTuple
 
-from rescind.engine.freshness import Moment
-from rescind.engine.kept import Kept, Made, Noting, Touches
+from rescind.engine.kept import Kept, Made, Noting, Stand, Touches
 from rescind.model.errors import Unauthenticated
 from rescind.store.contract import Store
 from rescind.usecases.actor import Asking
@@ -44,10 +43,10 @@ class Callers:
         """The scope in which a caller may ask, by key, if that is known."""
         return self._kept.get(caller)
 
-    def admit(self, caller: Caller, asking: Asking, moment: Moment) -> tuple[int, Made[int] | None]:
+    def admit(self, caller: Caller, asking: Asking, stand: Stand) -> tuple[int, Made[int] | None]:
         """Find out at a moment in which scope a caller may ask, and what of it may be kept. Raises any refusal."""
-        with self._store.reading(moment.revision, moment.instant) as reader:
-            noting = Noting(reader)
+        with self._store.reading(stand.moment.revision, stand.moment.instant) as reader:
+            noting = Noting(reader, stand.generation)
             found = admission(noting, asking, caller.action, caller.organization, self._issuer)
             return found.scope, noting.made(found.scope, found.until) if found.is_lasting else None
 

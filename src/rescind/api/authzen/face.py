@@ -21,7 +21,7 @@ from rescind.api.body import BODY_BYTES_MAX, Gone, Receive, Scope, Send
 from rescind.api.cursors import Cursors
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.api.refusals import headers_of, status_of
-from rescind.engine.decisions import Decisions, Question
+from rescind.engine.decisions import Decisions, Question, Wanted
 from rescind.engine.freshness import Moment
 from rescind.model.errors import Invalid, Refusal, Unauthenticated
 from rescind.store.contract import Reader, Store, Window
@@ -29,11 +29,14 @@ from rescind.usecases import searches, signing
 from rescind.usecases.actor import Asking
 from rescind.usecases.decision_points import EVALUATE, SEARCH
 from rescind.usecases.issuer import Issuer
+from rescind.usecases.questions import weigh
 from rescind.usecases.searches import Catalogue, Found
 
 PREFIX = "/access/v1"
 METADATA = "/.well-known/authzen-configuration"
 _BATCH = f"{PREFIX}/evaluations"
+_LOADS_MAX = 4
+"""What a question hangs on is read so often, while others write, before it is answered without the engine."""
 BATCH_BYTES_MAX = 8 * BODY_BYTES_MAX
 
 _TRUE, _FALSE = b'{"decision":true}', b'{"decision":false}'
@@ -151,8 +154,9 @@ class AuthZen:
     async def _one(self, request: _Request, asked: wire.Evaluation) -> _Answered:
         await self._decisions.pulse.now()
         scope = await self._scope(request, EVALUATE, asked.context.get("organization"))
-        answers = await self._answers([_question(scope, asked.subject, asked.action, asked.resource, asked.context)])
-        return _TRUE if answers[0] else _FALSE, self._decisions.moment
+        question = _question(scope, asked.subject, asked.action, asked.resource, asked.context)
+        answers, moment = await self._answers([question])
+        return _TRUE if answers[0] else _FALSE, moment
 
     async def _evaluate_many(self, request: _Request) -> _Answered:
         whole, items = wire.evaluations(request.body)
@@ -169,7 +173,8 @@ class AuthZen:
             for one in complete
             if isinstance(one, wire.Evaluation)
         ]
-        answers = iter(await self._answers(questions))
+        decided, moment = await self._answers(questions)
+        answers = iter(decided)
         results: list[Any] = []
         for one in complete:
             allowed = False
@@ -180,7 +185,7 @@ class AuthZen:
                 results.append({"decision": False, "context": {"error": {"status": 400, "message": one.message}}})
             if (semantic == wire.UNTIL_DENIED and not allowed) or (semantic == wire.UNTIL_PERMITTED and allowed):
                 break
-        return _encode({"evaluations": results}), self._decisions.moment
+        return _encode({"evaluations": results}), moment
 
     async def _search_subjects(self, request: _Request) -> _Answered:
         asked = wire.read(_SUBJECTS, request.body)
@@ -275,21 +280,29 @@ class AuthZen:
         if known is not None:
             return known
         asking = Asking(str(uuid7()), request.asking.token, request.asking.address)
-        admit = partial(self._callers.admit, caller, asking, self._decisions.moment)
+        admit = partial(self._callers.admit, caller, asking, self._decisions.touches.stand)
         scope, made = await asyncio.get_running_loop().run_in_executor(None, admit)
         self._callers.keep(caller, made)
         return scope
 
-    async def _answers(self, questions: Sequence[Question]) -> list[bool]:
+    async def _answers(self, questions: Sequence[Question]) -> tuple[list[bool], Moment]:
         """Decide all at one moment, the newest when the last thing that was missing had been read."""
-        answer = self._decisions.answer
-        while True:
-            wanted: set[Any] = set()
-            answers = [answer(question, wanted) for question in questions]
+        loop, decisions = asyncio.get_running_loop(), self._decisions
+        for _ in range(_LOADS_MAX):
+            wanted: set[Wanted] = set()
+            answers = [decisions.answer(question, wanted) for question in questions]
             if not wanted:
-                return answers
-            load = partial(self._decisions.load, wanted, self._decisions.moment)
-            self._decisions.keep(await asyncio.get_running_loop().run_in_executor(self._decisions.pulse.thread, load))
+                return answers, decisions.moment
+            load = partial(decisions.load, wanted, decisions.touches.stand)
+            decisions.keep(await loop.run_in_executor(decisions.pulse.thread, load))
+        # So much is written meanwhile that what is read is never the newest: then as of one moment, and not kept.
+        moment = decisions.moment
+        return await loop.run_in_executor(None, self._weighed, questions, moment), moment
+
+    def _weighed(self, questions: Sequence[Question], moment: Moment) -> list[bool]:
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            asked = [weigh(reader, question) for question in questions]
+            return [one is not None and one.decision.allowed for one in asked]
 
 
 def _completed(whole: wire.Evaluations, item: wire.Item | Invalid) -> wire.Evaluation | Invalid:
