@@ -27,7 +27,10 @@ ERRORS = {
     "/v2": ("application/json", "Error"),
     "/v1": ("application/problem+json", "Problem"),
 }
-NAMED_BY_BODY = {"new_group", "create_trust", "assume_role", "assume_role_as_aws", "create_key"}
+NAMED_BY_BODY = {
+    *("new_group", "create_trust", "assume_role", "assume_role_as_aws", "create_key"),
+    *("preview", "apply_revocations"),
+}
 ROWS = [(prefix, row) for prefix, rows in FACES.items() for row in rows]
 EVERY_ROW = pytest.mark.parametrize(("prefix", "row"), ROWS, ids=[row.name for _, row in ROWS])
 
@@ -41,6 +44,17 @@ FREE_JSON = {
     "Change.closed",
     "Change.profile",
     "Change.credentials",
+    "Change.cause",
+    "Left.fact",
+    "ImpactSaid.opened",
+    "ImpactSaid.closed",
+    "ImpactRow.condition",
+    "Covering.statement",
+    "StatementHeld.statement",
+    "Could.conditions",
+    "Could.unless",
+    "Principal.properties",
+    "Resource.properties",
 }
 """Members that are JSON of somebody else's making."""
 
@@ -182,7 +196,8 @@ def test_the_document_names_the_success_and_the_refusals_of_every_operation(
     described = documents[prefix]["paths"][row.path][row.method.lower()]
     names_things = "{" in row.path or row.handler.__name__ in NAMED_BY_BODY
     refusals = {"400", "401", "403", "503"} | ({"404"} if names_things else set())
-    assert set(described["responses"]) == {str(row.status), *refusals}
+    refusals |= {"412"} if row.previews else set()
+    assert set(described["responses"]) == {str(row.status), *refusals, *({"200"} if row.previews else set())}
     assert described["operationId"]
     assert described["summary"]
     media_type, name = ERRORS[prefix]
@@ -191,7 +206,13 @@ def test_the_document_names_the_success_and_the_refusals_of_every_operation(
         assert described["responses"][status]["content"] == {media_type: {"schema": error}}
     success = described["responses"][str(row.status)]
     assert (set(success.get("content", {})) == set()) == (row.status == 204)
-    assert row.status == 204 or set(success["content"]) == {"text/xml" if prefix == STS_PATH else "application/json"}
+    media_type = "text/xml" if prefix == STS_PATH else "application/json"
+    is_both = row.previews and row.status == 200
+    assert row.status == 204 or set(success["content"]) == {media_type, *({"application/json"} if is_both else set())}
+    if row.previews:
+        preview = described["responses"]["200"]["content"]["application/json"]["schema"]
+        assert {"$ref": "#/components/schemas/ImpactSaid"} in preview.get("anyOf", [preview])
+        assert {"preview", "If-Match"} <= {parameter["name"] for parameter in described["parameters"]}
 
 
 @EVERY_ROW

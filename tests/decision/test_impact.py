@@ -82,7 +82,7 @@ whens = st.tuples(st.integers(1, 7), st.sampled_from([10, 60, 100]))
 abouts = st.one_of(requests, on_apis).map(lambda one: (one["action"], one["resource"]["type"], one["resource"]["id"]))
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(worlds_with_apis().map(unconditional), principals, whens, whens, st.lists(abouts, max_size=4))
 def test_lost_is_what_the_specification_allows_before_and_not_after(
     rows: list[Row], principal: tuple[int, int | None], before: When, after: When, more: list[Request]
@@ -99,7 +99,7 @@ def test_lost_is_what_the_specification_allows_before_and_not_after(
         assert gained.verdict(*about) == (Verdict.ENTIRELY if will_be and not was else None)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(worlds_with_apis().map(unconditional), principals, whens, whens)
 def test_the_rows_account_for_every_class(
     rows: list[Row], principal: tuple[int, int | None], before: When, after: When
@@ -138,7 +138,7 @@ KNOWN_RESOURCES = (
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(worlds_with_apis(), principals, whens, whens, st.integers(0, 50))
 def test_known_requests_are_listed_as_they_would_be_answered_alone(
     rows: list[Row], principal: tuple[int, int | None], before: When, after: When, most: int
@@ -185,7 +185,7 @@ def condition(operator: str) -> Row:
 def world_of(*policies: list[Row], state: str = "") -> list[Row]:
     """One member of one organization, with policies."""
     keys = range(POLICY, POLICY + len(policies))
-    facts = [("existence", key, None, None, None) for key in (USER, ORGANIZATION, *keys)]
+    facts: list[tuple[Any, ...]] = [("existence", key, None, None, None) for key in (USER, ORGANIZATION, *keys)]
     facts += [("existence", MEMBERSHIP, USER, ORGANIZATION, None)]
     facts += [("policy_attachment", MEMBERSHIP, key, ORGANIZATION, None) for key in keys]
     for key, said in zip(keys, policies, strict=True):
@@ -343,7 +343,14 @@ STATES: list[tuple[str, list[Row], list[Row], Request, bool, bool]] = [
     ("suspension takes all", world_of([READ_ALL]), world_of([READ_ALL], state="suspension"), READ_DISK, True, False),
     ("and its end gives it back", world_of([READ_ALL], state="block"), world_of([READ_ALL]), READ_DISK, False, True),
     ("a block takes all", world_of([READ_ALL]), world_of([READ_ALL], state="block"), READ_DISK, True, False),
-    ("a suspended one loses nothing", world_of([READ_ALL], state="block"), world_of(state="block"), READ_DISK, 0, 0),
+    (
+        "a suspended one loses nothing",
+        world_of([READ_ALL], state="block"),
+        world_of(state="block"),
+        READ_DISK,
+        False,
+        False,
+    ),
     ("root may do everything", world_of([READ_ALL]), world_of([READ_ALL], state="root"), WRITE_DISK, False, True),
     ("root keeps what was allowed", world_of([READ_ALL]), world_of(state="root"), READ_DISK, False, False),
     ("what is no root may do little", world_of([], state="root"), world_of([READ_ALL]), WRITE_DISK, True, False),
@@ -353,7 +360,14 @@ STATES: list[tuple[str, list[Row], list[Row], Request, bool, bool]] = [
     ("policies allow on no API", world_of([READ_ALL]), world_of(), ON_API, False, False),
     ("a Deny detached gives", world_of([READ_ALL], [NO_DISKS]), world_of([READ_ALL]), READ_DISK, False, True),
     ("a Deny attached takes", world_of([READ_ALL]), world_of([READ_ALL], [NO_DISKS]), READ_DISK, True, False),
-    ("and takes nothing else", world_of([READ_ALL]), world_of([READ_ALL], [NO_DISKS]), ("read", "s", "x"), 0, 0),
+    (
+        "and takes nothing else",
+        world_of([READ_ALL]),
+        world_of([READ_ALL], [NO_DISKS]),
+        ("read", "s", "x"),
+        False,
+        False,
+    ),
     ("a Deny alone gives nothing", world_of([NO_DISKS]), world_of(), READ_DISK, False, False),
     ("what was held twice stays", world_of([READ_ALL], [READ_ALL]), world_of([READ_ALL]), READ_DISK, False, False),
     ("an empty target is one too", world_of([READ_ALL]), world_of(), ("read", "disk", ""), True, False),
@@ -377,7 +391,7 @@ def test_state(before: list[Row], after: list[Row], about: Request, is_lost: boo
 def with_permission(rows: list[Row], scope: str, identifier: str, organization: int | None) -> list[Row]:
     """The same world with a permission to a scope of an API, held by the member or by the user outside."""
     holder = MEMBERSHIP if organization else USER
-    facts = [
+    facts: list[tuple[Any, ...]] = [
         ("existence", 71, None, None, None),
         ("existence", 61, None, None, None),
         ("api_scope", 61, 71, None, json.dumps([scope, identifier])),

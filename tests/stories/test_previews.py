@@ -73,7 +73,8 @@ class Measure:
         self.requests, self.contexts, self.known = requests, contexts, known
 
     def state(self, user: int, organization: int | None, when: When) -> str | None:
-        return spec.state_of(spec.facts_at(self.rows, *when), user, organization)
+        found: str | None = spec.state_of(spec.facts_at(self.rows, *when), user, organization)
+        return found
 
     def cases(self, user: int, organization: int | None, about: Request) -> list[tuple[bool, bool]]:
         """Whether the request is allowed before and after, in every context."""
@@ -368,10 +369,10 @@ def test_every_removal_from_every_small_world_does_what_its_preview_said(
     made: list[tuple[int, Edge, Said, When]] = []
     for turn in range(3):
         gone = []
-        for number, edges in enumerate(standing):
-            if turn < len(edges):
-                made.append((number, edges[turn], *remove(place, edges[turn])))
-                gone.append(edges[turn])
+        for number, stands in enumerate(standing):
+            if turn < len(stands):
+                made.append((number, stands[turn], *remove(place, stands[turn])))
+                gone.append(stands[turn])
         place.join(*gone)
 
     of: dict[int | None, list[Row]] = {}
@@ -801,6 +802,33 @@ def test_time_alone_alters_an_impact(detachment: Detachment) -> None:
     assert [group["principals"] for group in again.json()["groups"]] == [[detachment.ann.id]]
     assert again.json()["holds_until"] is None
     assert detachment.make(again.headers["ETag"]).status_code == 204
+
+
+def test_those_who_hold_different_things_besides_lose_different_things(world: World) -> None:
+    """Members of one group, with a policy or a role or another group each: what each keeps is her own."""
+    people = {name: world.person() for name in ("reads", "writes", "reads by role", "writes by group", "has nothing")}
+    group = world.group(*people.values())
+    reading, writing = world.policy(allow("disk.Read")), world.policy(allow("disk.Write"))
+    both = world.policy(allow("disk.Read", "disk.Write"))
+    world.attach_policy(both, group=group)
+    world.attach_policy(reading, user=people["reads"].id)
+    world.attach_policy(writing, user=people["writes"].id)
+    world.attach_role(world.role(reading), user=people["reads by role"].id)
+    world.attach_policy(writing, group=world.group(people["writes by group"]))
+
+    said = world.call("DELETE", f"/v2/policies/{both}/groups/{group}?preview=true").json()
+
+    lost = {
+        person: {row["action"] for row in found["lost"]} for found in said["groups"] for person in found["principals"]
+    }
+    read, write = {"disk.Read"}, {"disk.Write"}
+    assert {name: lost[person.id] for name, person in people.items()} == {
+        "reads": write,
+        "writes": read,
+        "reads by role": write,
+        "writes by group": read,
+        "has nothing": read | write,
+    }
 
 
 def test_a_write_that_would_do_nothing_has_a_digest_too(detachment: Detachment) -> None:

@@ -32,6 +32,7 @@ from rescind.api.body import (
     with_content_type,
 )
 from rescind.api.exchange import Exchange, Operation, Previewed
+from rescind.api.impacts import ImpactSaid
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.api.previews import PREVIEW_PARAMETERS, is_preview
 from rescind.api.segments import Segment, parted
@@ -168,13 +169,12 @@ def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
     if operation.refuses_in_text:
         responses[401]["content"]["text/plain"] = {"schema": {"type": "string"}}
     responses[operation.status] = {"description": "Done"}
-    if operation.previews:
-        responses[412] = {"description": "The impact is no longer the one that `If-Match` names"}
-        responses.setdefault(200, {"description": "With `preview=true` the impact; nothing is written"})
     if operation.answers is not None:
         responses[operation.status]["content"] = {operation.media_type: {"schema": _ref(operation.answers)}}
     elif operation.status != NO_CONTENT:
         responses[operation.status]["content"] = {operation.media_type: {"schema": {}}}
+    if operation.previews:
+        _describe_preview(responses, manners)
     app.add_api_route(
         # A segment is decoded once, after the path was parted: an id may hold a slash.
         operation.path.replace("}", ":segment}"),
@@ -192,6 +192,16 @@ def _route(app: FastAPI, manners: Manners, operation: Operation) -> None:
     )
 
 
+def _describe_preview(responses: dict[int | str, dict[str, Any]], manners: Manners) -> None:
+    """Say what else a call that writes may answer."""
+    changed = "The impact is no longer the one that `If-Match` names"
+    responses[412] = {"content": {manners.media_type: {"schema": _ref(manners.errors)}}, "description": changed}
+    described = responses.setdefault(200, {"description": "With `preview=true`: what the call would do"})
+    content = described.setdefault("content", {}).setdefault("application/json", {})
+    done = content.get("schema")
+    content["schema"] = _ref(ImpactSaid) if done is None else {"anyOf": [done, _ref(ImpactSaid)]}
+
+
 def _document(app: FastAPI, door: Door) -> None:
     """Say in the OpenAPI document what is so: our own errors in place of the framework's."""
     generate = app.openapi
@@ -200,7 +210,11 @@ def _document(app: FastAPI, door: Door) -> None:
         if app.openapi_schema is None:
             document = generate()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            models = {door.manners.errors, *(row.answers for row in door.operations if row.answers)}
+            models: set[type[BaseModel]] = {
+                door.manners.errors,
+                ImpactSaid,
+                *(row.answers for row in door.operations if row.answers),
+            }
             for model in sorted(models, key=lambda model: model.__name__):
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
                 schemas.update(schema.pop("$defs", {}))

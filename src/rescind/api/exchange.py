@@ -174,7 +174,7 @@ class Exchange:
             "ETag": f'"{answer.result.digest}"',
         }
         said = impact_said(answer.result, self._operation.usecase, answer.moment)
-        return Response(said, 200, headers, media_type=_JSON)
+        return Response(said.model_dump_json(), 200, headers, media_type=_JSON)
 
     @property
     def operation(self) -> Operation:

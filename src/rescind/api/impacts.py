@@ -1,9 +1,10 @@
-"""An impact as JSON, the same on every face."""
+"""An impact on the wire, the same on every face. Times are microseconds since 1970, UTC."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from rescind.decision.impact import Known
 from rescind.engine.freshness import Moment
@@ -12,71 +13,190 @@ from rescind.usecases.paths import Step
 from rescind.usecases.service import operation_of
 
 
-def impact_said(impact: Impact, operation: Callable[..., Any] | str, moment: Moment) -> str:
-    """The text of an impact."""
-    return json.dumps(impact_members(impact, operation, moment), ensure_ascii=False, separators=(",", ":"))
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PathStep(_Said):
+    """One edge on the way: what it is, whose, and the thing that it leads to."""
+
+    edge: str
+    holder: str
+    kind: str
+    id: str
+    name: str
+    expires_at: int | None
+
+
+class Covering(_Said):
+    """A statement that covers something as well, and the ways by which it is had."""
+
+    statement: dict[str, Any]
+    paths: list[list[PathStep]]
+
+
+class ImpactRow(_Said):
+    """One pair of patterns: how much of what it allows is lost (or gained), and what allows the rest of it."""
+
+    action: str
+    resource: str
+    condition: dict[str, Any] | None
+    verdict: str
+    paths: list[list[PathStep]]
+    still: list[Covering]
+
+
+class KnownResource(_Said):
+    """A resource that is registered, or that a policy names."""
+
+    type: str
+    id: str
+
+
+class KnownRequest(_Said):
+    """A known action on a known resource: lost (or gained) `entirely`, or `only_if` conditions are so."""
+
+    action: str
+    resource: KnownResource
+    verdict: str
+
+
+class KnownRequests(_Said):
+    """How many there are, and the first of them."""
+
+    total: int
+    requests: list[KnownRequest]
+
+
+class KnownBoth(_Said):
+    lost: KnownRequests
+    gained: KnownRequests
+
+
+class State(_Said):
+    """Why nothing else counts (`suspended`, `root`, …); null where statements decide."""
+
+    before: str | None
+    after: str | None
+
+
+class ImpactGroup(_Said):
+    """Principals that lose and gain the same; `principals` are the first of them.
+
+    `lost` and `gained` are null where there are too many patterns to be told apart.
+    """
+
+    count: int
+    principals: list[str]
+    type: str
+    organization: str | None
+    state: State
+    lost: list[ImpactRow] | None
+    gained: list[ImpactRow] | None
+    known: KnownBoth
+
+
+class Counts(_Said):
+    """How many principals were looked at, how many lose or gain, and of these, how many are not shown to who asks."""
+
+    looked_at: int
+    changed: int
+    hidden: int
+
+
+class Token(_Said):
+    """Tokens for an API that lost scopes, verified elsewhere, may be good until then."""
+
+    api: str
+    good_elsewhere_until: int
+
+
+class ImpactSaid(_Said):
+    """What a write would do. `digest` may stand in `If-Match` of the write; `holds_until` is when time changes it."""
+
+    operation: str
+    revision: int
+    instant: int
+    digest: str
+    holds_until: int | None
+    opened: list[dict[str, Any]]
+    closed: list[dict[str, Any]]
+    principals: Counts
+    groups: list[ImpactGroup]
+    more_groups: int
+    sessions_ended: list[str]
+    tokens: list[Token]
+
+
+def impact_said(impact: Impact, operation: Callable[..., Any] | str, moment: Moment) -> ImpactSaid:
+    """An impact of a use case, or of an operation by name, as it is said."""
+    return ImpactSaid(
+        operation=operation if isinstance(operation, str) else operation_of(operation),
+        revision=moment.revision,
+        instant=moment.instant,
+        digest=impact.digest,
+        holds_until=impact.holds_until,
+        opened=impact.opened,
+        closed=impact.closed,
+        principals=Counts(
+            looked_at=impact.touched,
+            changed=sum(group.count for group in impact.groups) + impact.hidden,
+            hidden=impact.hidden,
+        ),
+        groups=[_group(group) for group in impact.groups],
+        more_groups=impact.more_groups,
+        sessions_ended=impact.sessions_ended,
+        tokens=[Token(api=api, good_elsewhere_until=until) for api, until in impact.tokens],
+    )
 
 
 def impact_members(impact: Impact, operation: Callable[..., Any] | str, moment: Moment) -> dict[str, Any]:
-    """An impact as members; times are microseconds since 1970."""
-    return {
-        "operation": operation if isinstance(operation, str) else operation_of(operation),
-        "revision": moment.revision,
-        "instant": moment.instant,
-        "digest": impact.digest,
-        "holds_until": impact.holds_until,
-        "opened": impact.opened,
-        "closed": impact.closed,
-        "principals": {
-            "looked_at": impact.touched,
-            "changed": sum(group.count for group in impact.groups) + impact.hidden,
-            "hidden": impact.hidden,
-        },
-        "groups": [_group(group) for group in impact.groups],
-        "more_groups": impact.more_groups,
-        "sessions_ended": impact.sessions_ended,
-        "tokens": [{"api": api, "good_elsewhere_until": until} for api, until in impact.tokens],
-    }
+    """The same as members."""
+    return impact_said(impact, operation, moment).model_dump()
 
 
-def paths_said(paths: Sequence[Sequence[Step]]) -> list[list[dict[str, Any]]]:
-    """Paths as members."""
-    return [[asdict(step) for step in path] for path in paths]
+def paths_said(paths: Sequence[Sequence[Step]]) -> list[list[PathStep]]:
+    """Paths as they are said."""
+    return [[PathStep(**asdict(step)) for step in path] for path in paths]
 
 
-def _group(group: Group) -> dict[str, Any]:
-    return {
-        "count": group.count,
-        "principals": group.principals,
-        "type": group.type,
-        "organization": group.scope,
-        "state": {"before": group.before, "after": group.after},
-        "lost": rows_said(group.lost),
-        "gained": rows_said(group.gained),
-        "known": {"lost": _known(*group.known_lost), "gained": _known(*group.known_gained)},
-    }
-
-
-def rows_said(rows: Sequence[Loses] | None) -> list[dict[str, Any]] | None:
-    """Rows of what is lost or gained as members; null where there is too much to be told apart."""
-    if rows is None:
-        return None
+def rows_said(rows: Sequence[Loses]) -> list[ImpactRow]:
+    """Rows of what is lost or gained as they are said."""
     return [
-        {
-            "action": found.row.action,
-            "resource": found.row.resource,
-            "condition": found.row.condition.block if found.row.condition else None,
-            "verdict": found.row.verdict,
-            "paths": paths_said(found.paths),
-            "still": [{"statement": said_of(kept.statement), "paths": paths_said(kept.paths)} for kept in found.still],
-        }
+        ImpactRow(
+            action=found.row.action,
+            resource=found.row.resource,
+            condition=found.row.condition.block if found.row.condition else None,
+            verdict=found.row.verdict,
+            paths=paths_said(found.paths),
+            still=[Covering(statement=said_of(kept.statement), paths=paths_said(kept.paths)) for kept in found.still],
+        )
         for found in rows
     ]
 
 
-def _known(known: Sequence[Known], total: int) -> dict[str, Any]:
-    listed = [
-        {"action": one.action, "resource": {"type": one.resource_type, "id": one.resource_id}, "verdict": one.verdict}
-        for one in known
-    ]
-    return {"total": total, "requests": listed}
+def _group(group: Group) -> ImpactGroup:
+    return ImpactGroup(
+        count=group.count,
+        principals=group.principals,
+        type=group.type,
+        organization=group.scope,
+        state=State(before=group.before, after=group.after),
+        lost=None if group.lost is None else rows_said(group.lost),
+        gained=None if group.gained is None else rows_said(group.gained),
+        known=KnownBoth(lost=_known(*group.known_lost), gained=_known(*group.known_gained)),
+    )
+
+
+def _known(known: Sequence[Known], total: int) -> KnownRequests:
+    return KnownRequests(
+        total=total,
+        requests=[
+            KnownRequest(
+                action=one.action,
+                resource=KnownResource(type=one.resource_type, id=one.resource_id),
+                verdict=one.verdict,
+            )
+            for one in known
+        ],
+    )

@@ -132,6 +132,8 @@ def access_then(
 ) -> tuple[AccessView, Difference | None]:
     """What a principal has, or had at the first moment of the past; and what came and went since the last."""
     then = past[0] if is_past else view
+    if not any(_is_known(one, principal, type_) for one in (then, *past[-1:])):
+        raise NotFound(PRINCIPAL)
     compared = difference(past[-1], then, principal=principal, type_=type_) if is_compared else None
     return access(then, principal=principal, type_=type_), compared
 
@@ -224,9 +226,15 @@ def _there(view: View, question: Question) -> View:
 
 def _snapshot(view: View, principal: str, type_: str) -> Snapshot:
     found = named(view.reader, view.organization, type_, principal)
-    if found is None or (view.organization != PLATFORM and not found.membership):
+    if found is None:
         raise NotFound(PRINCIPAL)
     return snapshot_of(view.reader, found)
+
+
+def _is_known(view: View, principal: str, type_: str) -> bool:
+    """Whether there is somebody of that name here: inside an organization, who is or was a member then."""
+    found = named(view.reader, view.organization, type_, principal)
+    return found is not None and (view.organization == PLATFORM or found.membership != PLATFORM)
 
 
 def _because(view: View, snapshot: Snapshot, grounds: Sequence[Ground]) -> list[Because]:

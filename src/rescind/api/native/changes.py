@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from rescind.api.exchange import Here
-from rescind.api.impacts import impact_members
+from rescind.api.impacts import ImpactSaid, impact_said
 from rescind.api.native.wire import Answered, Cursor, Limit
 from rescind.engine.freshness import Moment
 from rescind.usecases import history, undo
@@ -31,7 +31,7 @@ class Change(Answered):
     profile: list[dict[str, Any]]
     credentials: list[dict[str, Any]]
     cause: dict[str, Any] | None
-    impact: dict[str, Any] | None
+    impact: ImpactSaid | None
     body: str
     digest: str
 
@@ -61,24 +61,31 @@ def get_change(
         lambda view: history.around(view, revision=revision) if impact else [], history.get, revision=revision
     )
     moment = Moment(found.change.revision, found.change.time)
-    said = impact_members(effect, found.body["operation"], moment) if effect else None
+    said = impact_said(effect, found.body["operation"], moment) if effect else None
     return exchange.reply(_change(found, said))
 
 
+class Left(Answered):
+    """A fact that is not so again, as the log says it, and the reason."""
+
+    fact: dict[str, Any]
+    why: str
+
+
 class Undone(Answered):
-    """How many facts are so again; `left` are those that are not, as the log says them, each with the reason."""
+    """How many facts are so again, and which are not."""
 
     granted: int
-    left: list[dict[str, Any]]
+    left: list[Left]
 
 
 def undo_change(exchange: Here, revision: str) -> Response:
     done = exchange.write(undo.undo, revision=revision)
-    left = [{"fact": dict(one.fact), "why": one.why} for one in done.left]
+    left = [Left(fact=dict(one.fact), why=one.why) for one in done.left]
     return exchange.reply(Undone(granted=done.granted, left=left))
 
 
-def _change(found: ChangeView, impact: dict[str, Any] | None = None) -> Change:
+def _change(found: ChangeView, impact: ImpactSaid | None = None) -> Change:
     said = ("operation", "actor", "credential", "request", "created", "opened", "closed", "profile", "credentials")
     return Change(
         revision=found.change.revision,

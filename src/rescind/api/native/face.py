@@ -2,6 +2,7 @@
 
 from rescind.api.door import Door
 from rescind.api.exchange import Operation
+from rescind.api.impacts import ImpactSaid
 from rescind.api.native import (
     assignments,
     changes,
@@ -61,7 +62,7 @@ OPERATIONS = (
     Operation(0, "POST", "/v1/explain", reason_cases.explain, _scoped("iam.decision.Explain"), reasons.explain, 200, reasons.Explanation),
     Operation(0, "POST", "/v1/who-can", reason_cases.who_can, _scoped("iam.decision.Explain"), reasons.who_can, 200, reasons.WhoCan),
     Operation(0, "GET", "/v1/principals/{principal_id}/access", reason_cases.access_then, _scoped("iam.access.Read", on="user"), reasons.get_access, 200, reasons.Access),
-    Operation(0, "POST", "/v1/preview", verbs.run, _scoped("iam.revocation.Preview"), revocations.preview, 200, body_names=True, is_preview=True),
+    Operation(0, "POST", "/v1/preview", verbs.run, _scoped("iam.revocation.Preview"), revocations.preview, 200, ImpactSaid, body_names=True, is_preview=True),
     Operation(0, "POST", "/v1/revocations", verbs.revoke, _scoped("iam.revocation.Apply"), revocations.apply_revocations, 200, revocations.Revoked, body_names=True),
 
     Operation(0, "PUT", "/v1/roles/{role_id}/users/{user_id}", role_cases.attach_users, needs("iam.role.AttachUser", on="role", administrators="update:users"), assignments.put_role_user, 204),

@@ -6,7 +6,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from rescind.api.exchange import Here
-from rescind.api.impacts import paths_said, rows_said
+from rescind.api.impacts import ImpactRow, PathStep, paths_said, rows_said
 from rescind.api.native.wire import Answered, Cursor, Limit
 from rescind.decision.cover import TooMuchWork
 from rescind.engine.decisions import Question
@@ -78,7 +78,7 @@ class StatementHeld(Answered):
     policy: Policy
     index: int
     statement: dict[str, Any]
-    paths: list[list[dict[str, Any]]]
+    paths: list[list[PathStep]]
 
 
 class Explanation(Answered):
@@ -87,9 +87,23 @@ class Explanation(Answered):
     decision: bool
     reason: str
     statements: list[StatementHeld]
-    ends_with: list[dict[str, Any]]
+    ends_with: list[PathStep]
     revision: int
     instant: int
+
+
+class Who(Answered):
+    """A principal."""
+
+    type: str
+    id: str
+
+
+class Compared(Answered):
+    """What somebody lost and gained."""
+
+    lost: list[ImpactRow]
+    gained: list[ImpactRow]
 
 
 class Access(Answered):
@@ -98,12 +112,12 @@ class Access(Answered):
     `compared` says what was lost and gained since the moment that `since` names.
     """
 
-    principal: dict[str, str]
+    principal: Who
     state: str | None
     permissions: list[StatementHeld]
     revision: int
     instant: int
-    compared: dict[str, Any] | None
+    compared: Compared | None
 
 
 class Could(Answered):
@@ -186,13 +200,17 @@ def who_can(exchange: Here, body: AskedWho, limit: Limit = 100, cursor: Cursor =
 
 def _access(found: AccessView, compared: Difference | None) -> Access:
     return Access(
-        principal={"type": found.principal.kind.label, "id": found.principal.id},
+        principal=Who(type=found.principal.kind.label, id=found.principal.id),
         state=found.state,
         permissions=[_because(one) for one in found.permissions],
         revision=found.revision,
         instant=found.instant,
-        compared=None if compared is None else {"lost": rows_said(compared.lost), "gained": rows_said(compared.gained)},
+        compared=_compared(compared) if compared else None,
     )
+
+
+def _compared(found: Difference) -> Compared:
+    return Compared(lost=rows_said(found.lost), gained=rows_said(found.gained))
 
 
 def _because(found: Because) -> StatementHeld:
