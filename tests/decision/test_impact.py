@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 import spec
 from decision.test_decide import on_apis, requests, worlds_with_apis
 from decision.worlds import Row, snapshot_of
-from rescind.decision import impact
 from rescind.decision.cover import TooMuchWork
 from rescind.decision.impact import Loss, Verdict, access_of
 from rescind.model.literals import literal, spoken
@@ -298,10 +297,10 @@ def member_of(names: Iterable[str], **members: Any) -> list[Row]:
 
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-MANY = [f"k{number}" for number in range(impact.CONDITIONS_MAX + 5)]
+MANY = [f"k{number}" for number in range(15)]
 
 
-@pytest.mark.parametrize("count", [0, 2, 5, 6, impact.CONDITIONS_MAX - 2, impact.CONDITIONS_MAX - 1, len(MANY)])
+@pytest.mark.parametrize("count", [0, 2, 5, 6, 8, 9, len(MANY)])
 def test_of_many_conditions_no_loss_is_left_out(count: int) -> None:
     """One Allow that depends, many Denies that depend, and one more of these: it is lost where only that holds."""
     before = [*member_of(["allow"]), *member_of(MANY[:count], Effect="Deny")]

@@ -97,7 +97,7 @@ class ImpactGroup(_Said):
 
 
 class Counts(_Said):
-    """How many principals were looked at, how many lose or gain, and of these, how many are not shown to who asks."""
+    """How many principals were looked at, once in each of their scopes; how many lose or gain; how many are hidden."""
 
     looked_at: int
     changed: int
@@ -140,7 +140,7 @@ def impact_said(impact: Impact, operation: Callable[..., Any] | str, moment: Mom
         closed=impact.closed,
         principals=Counts(
             looked_at=impact.touched,
-            changed=sum(group.count for group in impact.groups) + impact.hidden,
+            changed=impact.changed,
             hidden=impact.hidden,
         ),
         groups=[_group(group) for group in impact.groups],

@@ -5,11 +5,11 @@ part all requests into finitely many classes, so every request is accounted for 
 ask is left open: each may hold or not, so a class may be lost always, never, or only in some circumstances.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from itertools import islice, product
+from itertools import combinations, islice, product
 
 from rescind.decision.classes import ResourceClass, TextClass, resource_classes, text_classes
 from rescind.decision.cover import TooMuchWork
@@ -23,8 +23,6 @@ from rescind.model.documents import Statement
 from rescind.model.literals import literal
 from rescind.model.objects import PLATFORM
 
-CONDITIONS_MAX = 10
-"""So many different conditions in one class are tried in every combination; of more the worst is said."""
 CELLS_MAX = 100_000
 """Classes of actions times classes of resources that are looked at for one difference."""
 
@@ -247,24 +245,19 @@ class Loss:
         return lost, kept, covering
 
 
-Circumstances = Mapping[Condition, tuple[bool, bool]]
-"""Of each condition whether it holds in an Allow, and whether in a Deny: odd values fail the one and meet the other."""
+Circumstances = frozenset[Condition]
+"""The conditions that hold."""
 
 
 def _circumstances(conditions: Sequence[Condition]) -> Iterator[Circumstances]:
-    """Every way in which conditions may hold; of very many conditions only that all do, that none does, and each."""
-    if len(conditions) <= CONDITIONS_MAX // 2:
-        for chosen in product(((False, False), (True, True), (False, True)), repeat=len(conditions)):
-            yield dict(zip(conditions, chosen, strict=True))
-    elif len(conditions) <= CONDITIONS_MAX:
-        for both in product((False, True), repeat=len(conditions)):
-            yield {condition: (one, one) for condition, one in zip(conditions, both, strict=True)}
-    else:
-        yield dict.fromkeys(conditions, (True, True))
-        yield dict.fromkeys(conditions, (False, False))
-        for condition in conditions:
-            yield {**dict.fromkeys(conditions, (False, False)), condition: (True, True)}
-            yield {**dict.fromkeys(conditions, (True, True)), condition: (False, False)}
+    """The sets of conditions that hold, as far as they can make a difference: no more than two at once.
+
+    For a loss one Allow must hold before, and at most one Deny after; to stay, one Allow on each side. Whatever else
+    holds only takes from that.
+    """
+    yield frozenset()
+    yield from map(frozenset, combinations(conditions, 1))
+    yield from map(frozenset, combinations(conditions, 2))
 
 
 def _allows(holdings: Iterable[Holding], holds: Circumstances) -> bool:
@@ -278,11 +271,7 @@ def _allows(holdings: Iterable[Holding], holds: Circumstances) -> bool:
 
 
 def _applies(held: Holding, holds: Circumstances) -> bool:
-    condition = held.statement.condition
-    if condition is None:
-        return True
-    in_allow, in_deny = holds[condition]
-    return in_deny if held.statement.effect is Effect.DENY else in_allow
+    return held.statement.condition is None or held.statement.condition in holds
 
 
 def _speaks_of(held: Holding, about: tuple[str, str, str], *, within: bool) -> bool:

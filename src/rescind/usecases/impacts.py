@@ -15,6 +15,7 @@ from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.changes import Plan, fact_body
 from rescind.model.documents import Statement
 from rescind.model.facts import Fact, FactKind
+from rescind.model.literals import spoken
 from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import PAGE_SIZE_MAX, Reader, Window
 from rescind.usecases import apis
@@ -122,7 +123,8 @@ class Impact:
     tokens: list[tuple[str, int]]
     holds_until: int | None
     digest: str
-    hidden: int = 0
+    changed: int
+    hidden: int
 
 
 def explained(rows: Sequence[Row], had: View, has: View) -> list[Loses]:
@@ -188,26 +190,29 @@ class _Comparison:
             for pair in self._pairs(scope, keys):
                 was, would_be = self._compared(pair)
                 if was.key != would_be.key:
-                    found = alike.setdefault((scope, was.key, would_be.key), _Alike(was, would_be))
+                    kind = self._kind(pair.key)
+                    found = alike.setdefault((scope, kind, was.key, would_be.key), _Alike(was, would_be))
                     found.keys.append(pair.key)
         for pair in self._sessions(touched.sessions):
+            self._note_ends(pair)
             was, would_be = _of_session(pair.before), _of_session(pair.after)
             if would_be.state is not None and was.state is None:
-                sessions.append(self._after.objects([pair.key])[pair.key].id)
+                sessions.append(pair)
             if was.key != would_be.key:
-                scope = pair.principal.organization
-                alike.setdefault((scope, ("session",), was.key, would_be.key), _Alike(was, would_be)).keys.append(
-                    pair.key
-                )
-        return self._said(alike, len(touched), sorted(sessions))
+                place = pair.principal.organization, ObjectKind.SESSION
+                alike.setdefault((*place, was.key, would_be.key), _Alike(was, would_be)).keys.append(pair.key)
+        return self._said(alike, len(touched), sessions)
 
     def _pairs(self, scope: int, keys: Sequence[int]) -> Iterator[_Pair]:
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             seeds = {scope, *chunk} - {PLATFORM}
-            if scope == PLATFORM:
-                for reader in (self._before, self._after):
+            for reader in (self._before, self._after):
+                if scope == PLATFORM:
                     seeds |= {held.fact.holder for held in reader.intervals_on(chunk, FactKind.EXISTENCE)}
+                else:
+                    # Where a membership has ended nothing leads to its user any more.
+                    seeds |= {held.fact.thing for held in reader.intervals(chunk, FactKind.EXISTENCE)}
             was, would_be = by_holder(self._before.surroundings(seeds)), by_holder(self._after.surroundings(seeds))
             for key in chunk:
                 principal = Principal(key)
@@ -233,14 +238,7 @@ class _Comparison:
 
     def _compared(self, pair: _Pair) -> tuple[Access, Access]:
         """The two accesses; those who hold the same in the same state have the same."""
-        for snapshot in (pair.before, pair.after):
-            instant = snapshot.instant
-            self._ends += [
-                fact.expires_at
-                for facts in snapshot.facts.values()
-                for fact in facts
-                if fact.expires_at is not None and fact.expires_at > instant
-            ]
+        self._note_ends(pair)
         own = {pair.principal.user, pair.principal.membership}
         if pair.principal.organization == PLATFORM:
             return access_of(pair.before), access_of(pair.after)
@@ -250,14 +248,28 @@ class _Comparison:
             found = self._accesses[signature] = access_of(pair.before), access_of(pair.after)
         return found
 
-    def _said(self, alike: Mapping[tuple[Any, ...], _Alike], touched: int, sessions: list[str]) -> Impact:
+    def _note_ends(self, pair: _Pair) -> None:
+        """Note when time changes what two snapshots say."""
+        for snapshot in (pair.before, pair.after):
+            self._ends += [
+                fact.expires_at
+                for facts in snapshot.facts.values()
+                for fact in facts
+                if fact.expires_at is not None and fact.expires_at > snapshot.instant
+            ]
+
+    def _said(self, alike: Mapping[tuple[Any, ...], _Alike], touched: int, sessions: Sequence[_Pair]) -> Impact:
         ordered = sorted(alike.items(), key=lambda item: (-len(item[1].keys), item[1].keys[0]))
         hidden = 0
+        changed = sum(len(found.keys) for _, found in ordered)
         groups = []
         for (scope, *_), found in ordered[:GROUPS_MAX]:
             group = self._group(scope, found)
             if group is None:
                 hidden += len(found.keys)
+            elif group.before == group.after and group.lost == group.gained == []:
+                # Other statements, which allow the same.
+                changed -= len(found.keys)
             else:
                 groups.append(group)
         plan = self._plan
@@ -268,12 +280,18 @@ class _Comparison:
             touched,
             groups,
             max(0, len(ordered) - GROUPS_MAX),
-            sessions,
+            self._names_of_ended(sessions),
             self._tokens(found for _, found in ordered),
             min(self._ends, default=None),
-            self._digest(ordered, sessions),
+            self._digest(ordered, [pair.key for pair in sessions]),
+            changed,
             hidden,
         )
+
+    def _names_of_ended(self, sessions: Sequence[_Pair]) -> list[str]:
+        """The ids of sessions of people whose access may be read."""
+        objects = self._after.objects({key for pair in sessions for key in (pair.key, pair.principal.user)})
+        return sorted(objects[pair.key].id for pair in sessions if self._may_read(objects[pair.principal.user]))
 
     def _group(self, scope: int, found: _Alike) -> Group | None:
         keys = found.keys[:PRINCIPALS_MAX]
@@ -281,7 +299,7 @@ class _Comparison:
         if not all(self._may_read(person) for person in who):
             return None
         organization = self._after.objects([scope])[scope].id if scope != PLATFORM else None
-        type_ = "session" if self._kind(keys[0]) is ObjectKind.SESSION else who[0].kind.label
+        type_ = who[0].kind.label
         names = [person.id for person in who]
         group = Group(len(found.keys), names, type_, organization, found.before.state, found.after.state)
         try:
@@ -326,24 +344,26 @@ class _Comparison:
                 if held.on_api and held.statement not in kept:
                     identifiers |= {pattern.partition(":")[2] for pattern in held.statement.resources}
         until = []
-        for identifier in sorted(identifiers):
+        for stored in sorted(identifiers):
+            identifier = spoken(stored)
             api = self._before.find_named("identifier", identifier)
             if api is not None:
                 lifetime = apis.definition_of(self._view_before, api).get("token_lifetime") or 0
                 until.append((identifier, self._before.instant + int(lifetime) * 1_000_000))
         return until
 
-    def _digest(self, ordered: Sequence[tuple[tuple[Any, ...], _Alike]], sessions: Sequence[str]) -> str:
+    def _digest(self, ordered: Sequence[tuple[tuple[Any, ...], _Alike]], sessions: Sequence[int]) -> str:
+        # What is made has another key in a preview than in the write: it is known by its place among what is made.
+        made = {created.key: -1 - place for place, created in enumerate(self._plan.created)}
+
+        def names(keys: Iterable[int]) -> list[int]:
+            return sorted(made.get(key, key) for key in keys)
+
         said = sorted(
-            [
-                scope,
-                sorted(found.keys),
-                _access_said(found.before),
-                _access_said(found.after),
-            ]
+            [names([scope]), names(found.keys), _access_said(found.before), _access_said(found.after)]
             for (scope, *_), found in ordered
         )
-        text = json.dumps([said, list(sessions)], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        text = json.dumps([said, names(sessions)], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return sha256(text.encode()).hexdigest()
 
 
