@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rescind import terminal
+
 if TYPE_CHECKING:
     from rescind.app import Node
     from rescind.settings import Settings
@@ -66,8 +68,14 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rescind")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Rescind takes access away so that it can be proven."""
+    context.obj = _open
+
+
+for _command in terminal.COMMANDS:
+    main.add_command(_json(_database(_command)))
 
 
 @main.command()

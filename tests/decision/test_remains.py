@@ -152,7 +152,7 @@ SETTLED: dict[str, tuple[Json, Settled]] = {
 }
 
 
-@pytest.mark.parametrize(("case", "effect"), itertools.product(SETTLED, Effect))
+@pytest.mark.parametrize(("case", "effect"), [*itertools.product(SETTLED, Effect)])
 def test_case(case: str, effect: Effect) -> None:
     block, expected = SETTLED[case]
     assert remains(parse_condition(block), KNOWN, effect)[0] is expected

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from json import loads
+from operator import attrgetter
 
 from rescind.model.apis import grant_terms, statement_of_grant, statement_of_scope
 from rescind.model.documents import Statement, statements_of
@@ -32,6 +33,8 @@ LEADS_ON = frozenset(
 
 _LINKS = (FactKind.ASSUMPTION, FactKind.SESSION_TRUST, FactKind.SESSION_KEY)
 _ENDS_IN_DOCUMENT = (FactKind.POLICY_ATTACHMENT, FactKind.PERMISSION_GRANT)
+
+_PLACE = attrgetter("place")
 
 Path = tuple[Fact, ...]
 """The chain of live facts from a principal to a policy or permission, nearest first."""
@@ -89,11 +92,12 @@ class Snapshot:
     def held(self, holder: int, *kinds: FactKind) -> list[Fact]:
         """The facts of those kinds that count now, in a fixed order."""
         found = [fact for fact in self.facts.get(holder, ()) if fact.kind in kinds and fact.alive(self.instant)]
-        return sorted(found, key=lambda fact: fact.place)
+        return sorted(found, key=_PLACE) if len(found) > 1 else found
 
     def exists(self, key: int) -> bool:
         """Whether the object lives."""
-        return bool(self.held(key, FactKind.EXISTENCE))
+        instant = self.instant
+        return any(fact.kind is FactKind.EXISTENCE and fact.alive(instant) for fact in self.facts.get(key, ()))
 
     @cached_property
     def reaches(self) -> list[Reach]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rescind.decision.decide import AccessRequest, Reason, decide, state_of
-from rescind.decision.snapshot import Snapshot
+from rescind.decision.snapshot import Principal, Snapshot, gather
 from rescind.engine.freshness import Moment
 from rescind.engine.kept import Kept, Made, Noting, Stand, Touches
-from rescind.engine.policy_sets import PolicySet, PolicySets
+from rescind.engine.policy_sets import PolicySet, PolicySets, Rule
 from rescind.engine.principals import CLIENT, SESSION, USER, named, snapshot_of
 from rescind.engine.pulse import Pulse
 from rescind.engine.resources import find_resource
@@ -56,7 +56,8 @@ class Question:
 class Subject:
     """A principal as it is kept: its state, the policies that reach it, and what conditions read of it.
 
-    Only a session has its snapshot with it: its rights hang on where and when it is used.
+    Only a session has its snapshot with it: its rights hang on where and when it is used. `principal` is who the name
+    was as long as nothing of `named_by` is touched.
     """
 
     type: str
@@ -65,13 +66,20 @@ class Subject:
     policies: PolicySet
     properties: Json
     snapshot: Snapshot | None = None
+    principal: Principal | None = None
+    named_by: tuple[int, ...] = ()
+
+
+def properties_of(snapshot: Snapshot) -> Json:
+    """The properties that are stored of a snapshot's principal, or of the user behind a session."""
+    held = snapshot.held(snapshot.principal.holder, FactKind.PROPERTIES)
+    return dict(json.loads(held[0].value or "{}")) if held else _NOTHING
 
 
 def stored_of(reader: Reader, snapshot: Snapshot) -> Json:
     """What conditions read of a principal that is stored; of a session that is who her user is."""
     principal = snapshot.principal
-    held = snapshot.held(principal.holder, FactKind.PROPERTIES)
-    stored: dict[str, Any] = json.loads(held[0].value or "{}") if held else {}
+    stored = properties_of(snapshot)
     if not principal.session:
         return stored
     return {"user": {**stored, "type": USER, "id": reader.objects([principal.user])[principal.user].id}}
@@ -104,6 +112,7 @@ class Decisions:
         self._subjects: Kept[Subject] = Kept(touches, principals_max)
         self._resources: Kept[Json] = Kept(touches, RESOURCES_MAX)
         self._shared: Kept[list[Fact]] = Kept(touches, SHARED_MAX)
+        self._direct = store.fact_reader()
 
     @property
     def moment(self) -> Moment:
@@ -157,12 +166,16 @@ class Decisions:
             return rule.settles
         if not rule.conditional:
             return rule.allows.covers(kind, resource) and not rule.denies.covers(kind, resource)
-        return rule.weighs(kind, resource, self._attributes(question, subject, wanted))
+        return rule.weighs(kind, resource, self._attributes(question, subject, wanted, rule))
 
     def load(self, wanted: Collection[Wanted], stand: Stand) -> list[tuple[Wanted, Made[Any]]]:
         """Read what is wanted as of a moment, to be kept by `keep`. Raises `Unavailable`."""
+        known = {name: made for name in wanted if (made := self._again(name, stand)) is not None}
+        left = [name for name in wanted if name not in known]
+        if not left:
+            return list(known.items())
         with self._store.reading(stand.moment.revision, stand.moment.instant) as reader:
-            return [(name, self._read(Noting(reader, stand.generation), *name)) for name in wanted]
+            return [*known.items(), *((name, self._read(Noting(reader, stand.generation), *name)) for name in left)]
 
     def keep(self, loaded: Sequence[tuple[Wanted, Made[Any]]]) -> None:
         """Keep what was loaded."""
@@ -191,6 +204,35 @@ class Decisions:
         read = _resource if what == "resource" else self._subject
         return read(reader, scope, type_, id_)
 
+    def _again(self, name: Wanted, stand: Stand) -> Made[Subject] | None:
+        """A user of an organization who was kept before, from her own facts alone, if that is all that is missing."""
+        what, scope, type_, id_ = name
+        last = self._subjects.last((scope, type_, id_)) if what == "subject" and type_ == USER and scope else None
+        who = last.value.principal if last else None
+        if last is None or who is None or not who.membership or last.generation != stand.generation:
+            return None
+        if not self.touches.spare(last.value.named_by, last.revision):
+            return None
+        own = [who.user, who.membership]
+        held = self._direct.facts(own, stand.moment.revision)
+
+        def fetch(keys: Collection[int]) -> list[Fact]:
+            found = [fact for fact in held if fact.holder in keys]
+            for key in keys:
+                if key not in own:
+                    found += self._shared.get(key) or _missing()
+            return found
+
+        try:
+            facts = gather({scope, *own}, fetch)
+        except LookupError:
+            return None
+        snapshot = Snapshot(who, stand.moment.revision, stand.moment.instant, facts)
+        named_by = last.value.named_by
+        subject = self._compiled(snapshot, type_, last.value.id, properties_of(snapshot), named_by)
+        seen = tuple({*facts, *named_by})
+        return Made(subject, stand.moment.revision, seen, _first_end(snapshot), stand.generation)
+
     def _subject(self, reader: Noting, scope: int, type_: str, name: str) -> Made[Subject]:
         principal = named(reader, scope, type_, name)
         if principal is None or type_ not in (USER, CLIENT, SESSION):
@@ -201,28 +243,27 @@ class Decisions:
         def fetch(keys: Collection[int]) -> list[Fact]:
             return self._facts(reader, keys, own)
 
+        named_by = (*reader.seen, -principal.user)
         own = {principal.user, principal.membership, principal.session}
         snapshot = snapshot_of(reader, principal, fetch=fetch)
-        reader.seen.update(snapshot.facts)
-        if type_ == USER:
-            reader.seen.add(-principal.user)
         who = principal.session or principal.user
-        id_ = reader.objects([who])[who].id
+        subject = self._compiled(snapshot, type_, reader.objects([who])[who].id, stored_of(reader, snapshot), named_by)
+        reader.seen.update(snapshot.facts)
+        reader.seen.add(-principal.user)
+        return reader.made(subject, _first_end(snapshot))
+
+    def _compiled(
+        self, snapshot: Snapshot, type_: str, id_: str, properties: Json, named_by: tuple[int, ...]
+    ) -> Subject:
         content = frozenset(
             (statement, snapshot.is_of_api(policy))
             for policy in {reach.policy for reach in snapshot.reaches}
             for statement in snapshot.statements(policy)
         )
-        ends = [fact.expires_at for facts in snapshot.facts.values() for fact in facts if fact.expires_at is not None]
-        subject = Subject(
-            type_,
-            id_,
-            None if type_ == SESSION else state_of(AccessRequest("", ""), snapshot),
-            self._sets.of(content),
-            stored_of(reader, snapshot),
-            snapshot if type_ == SESSION else None,
-        )
-        return reader.made(subject, min((end for end in ends if end > reader.instant), default=None))
+        is_session = type_ == SESSION
+        state = None if is_session else state_of(AccessRequest("", ""), snapshot)
+        kept = snapshot if is_session else None
+        return Subject(type_, id_, state, self._sets.of(content), properties, kept, snapshot.principal, named_by)
 
     def _facts(self, reader: Noting, keys: Collection[int], own: Collection[int]) -> list[Fact]:
         """Facts by holder; those that others have part in are kept."""
@@ -246,8 +287,10 @@ class Decisions:
                 self._shared.put(key, Made(facts, reader.revision, (key,), generation=reader.generation))
         return found
 
-    def _attributes(self, question: Question, subject: Subject, wanted: set[Wanted]) -> Json:
+    def _attributes(self, question: Question, subject: Subject, wanted: set[Wanted], rule: Rule | None = None) -> Json:
         """What conditions read."""
+        if rule is not None and not rule.reads_resource:
+            return attributes_of(question, subject.properties, _NOTHING, subject.id)
         name = (question.scope, question.resource_type, question.resource_id)
         stored = self._resources.get(name)
         if stored is None and len(question.resource_id) <= NAME_LENGTH_MAX:
@@ -258,6 +301,16 @@ class Decisions:
         attributes = self._attributes(question, subject, wanted)
         request = AccessRequest(question.action, question.resource_type, question.resource_id, attributes)
         return decide(request, replace(snapshot, instant=self.moment.instant)).allowed
+
+
+def _first_end(snapshot: Snapshot) -> int | None:
+    """The next instant at which time ends one of the facts of a snapshot."""
+    ends = [fact.expires_at for facts in snapshot.facts.values() for fact in facts if fact.expires_at is not None]
+    return min((end for end in ends if end > snapshot.instant), default=None)
+
+
+def _missing() -> list[Fact]:
+    raise LookupError
 
 
 def _resource(reader: Noting, scope: int, type_: str, id_: str) -> Made[Json]:

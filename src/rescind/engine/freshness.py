@@ -5,7 +5,8 @@ wait at that moment share one read. Nothing is remembered by time.
 """
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -36,6 +37,7 @@ class Freshness:
         self._reads_begun = 0
         self._reads_ended = 0
         self._reading = False
+        self._own: deque[tuple[int, int, Collection[int]]] = deque(maxlen=64)
         self._outcome: Moment | Unavailable = Unavailable("nothing was read yet")
 
     @property
@@ -80,10 +82,19 @@ class Freshness:
         """Take down how long a request waited for the head."""
         self._observe_seconds(seconds)
 
-    def written(self, head: Head, change: Change) -> None:
-        """Note that this node's write came after `head`."""
+    def written(self, head: Head, change: Change, touched: Collection[int]) -> None:
+        """Note that this node's write came after `head`, and what it touched."""
         with self._turn:
             self._note(replace(head, revision=change.revision, digest=change.digest, time=change.time))
+            self._own.append((head.epoch, change.revision, touched))
+
+    def touched(self, epoch: int, after: int, revision: int) -> dict[int, int] | None:
+        """What the changes after one revision up to another touched, if this node wrote each of them lately."""
+        with self._turn:
+            own = {of: keys for of_epoch, of, keys in self._own if of_epoch == epoch and after < of <= revision}
+        if len(own) != revision - after:
+            return None
+        return {key: of for of in sorted(own) for key in own[of]}
 
     def _lead(self) -> None:
         """Read for all who wait. Called with the turn held, which is given up while the database answers."""

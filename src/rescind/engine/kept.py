@@ -90,10 +90,11 @@ class Kept(Generic[Value]):
             if made is None:
                 return None
             self._put(key, made)
-        if not self.is_true(made):
-            del self._young[key]
-            return None
-        return made.value
+        return made.value if self.is_true(made) else None
+
+    def last(self, key: Hashable) -> Made[Value] | None:
+        """What was kept last under a key, true or not."""
+        return self._young.get(key) or self._old.get(key)
 
     def is_true(self, made: Made[Value]) -> bool:
         """Whether a value is true at the moment; it is then known to be."""

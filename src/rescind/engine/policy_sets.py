@@ -28,13 +28,14 @@ Content = frozenset[tuple[Statement, bool]]
 class PolicySet:
     """Statements that decide together. `allows` answers as `decide` would for somebody in no special state."""
 
-    __slots__ = ("__weakref__", "_by_action", "_statements")
+    __slots__ = ("__weakref__", "_by_action", "_rules", "_statements")
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, rules: "Rules | None" = None) -> None:
         self._statements = content
-        self._by_action: dict[str, _Rule] = {}
+        self._rules: Rules = WeakValueDictionary() if rules is None else rules
+        self._by_action: dict[str, Rule] = {}
 
-    def rule(self, action: str) -> "_Rule":
+    def rule(self, action: str) -> "Rule":
         """What the set says about an action."""
         rule = self._by_action.get(action)
         if rule is None:
@@ -67,13 +68,16 @@ class PolicySet:
         """Whether any of its statements asks about circumstances."""
         return any(statement.condition is not None for statement, _ in self._statements)
 
-    def _compile(self, action: str) -> "_Rule":
+    def _compile(self, action: str) -> "Rule":
         spoken = literal(action)
-        matching = [
+        matching = frozenset(
             statement
             for statement, _ in self._statements
             if any(matches(pattern, spoken) for pattern in statement.actions)
-        ]
+        )
+        rule = self._rules.get(matching)
+        if rule is not None:
+            return rule
 
         def resources(effect: Effect) -> set[str]:
             return {
@@ -83,11 +87,12 @@ class PolicySet:
                 for pattern in statement.resources
             }
 
-        return _Rule(
+        rule = self._rules[matching] = Rule(
             _Resources(resources(Effect.DENY)),
             _Resources(resources(Effect.ALLOW)),
             tuple(statement for statement in matching if statement.condition is not None),
         )
+        return rule
 
 
 class PolicySets:
@@ -95,27 +100,32 @@ class PolicySets:
 
     def __init__(self) -> None:
         self._sets: WeakValueDictionary[Content, PolicySet] = WeakValueDictionary()
+        self._rules: Rules = WeakValueDictionary()
 
     def of(self, content: Content) -> PolicySet:
         """The one set of that content."""
         found = self._sets.get(content)
         if found is None:
-            found = self._sets[content] = PolicySet(content)
+            found = self._sets[content] = PolicySet(content, self._rules)
         return found
 
     def __len__(self) -> int:
         return len(self._sets)
 
 
-class _Rule:
-    """What a set says about one action: where it denies and allows whatever else is so, and what has conditions."""
+class Rule:
+    """What statements that speak of one action say: where they deny or allow in any case; which have conditions."""
 
-    __slots__ = ("allows", "conditional", "denies", "settles")
+    __slots__ = ("__weakref__", "allows", "conditional", "denies", "reads_resource", "settles")
 
     def __init__(self, denies: "_Resources", allows: "_Resources", conditional: tuple[Statement, ...]) -> None:
         self.denies = denies
         self.allows = allows
         self.conditional = conditional
+        # Whether what is stored of a resource can make a difference.
+        self.reads_resource = any(
+            test.path[0] == "resource" for one in conditional if one.condition for test in one.condition.tests
+        )
         # The answer on every resource, where there is one.
         self.settles: bool | None = None
         if denies.everything or (allows.is_empty and not conditional):
@@ -140,6 +150,10 @@ class _Rule:
                     return False
                 allowed = True
         return allowed
+
+
+Rules = WeakValueDictionary[frozenset[Statement], Rule]
+"""Rules by their statements: sets that say the same about an action share one."""
 
 
 class _Resources:

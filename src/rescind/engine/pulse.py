@@ -84,8 +84,10 @@ class Pulse:
         if head.epoch != before.epoch or missed > _MISSED_MAX or not before.moment.revision:
             touched = None
         elif missed:
-            with self._store.reading(moment.revision, moment.instant) as reader:
-                touched = reader.touched(before.moment.revision)
+            touched = self._freshness.touched(head.epoch, before.moment.revision, moment.revision)
+            if touched is None:
+                with self._store.reading(moment.revision, moment.instant) as reader:
+                    touched = reader.touched(before.moment.revision)
         self._freshness.observe(perf_counter() - began)
         return _Beat(moment, head.epoch, touched)
 

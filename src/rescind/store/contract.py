@@ -229,8 +229,18 @@ class HeadReader(Protocol):
         """See `Store.head`."""
 
 
+class FactReader(Protocol):
+    """A connection of one thread's own that reads facts, with little said about it."""
+
+    def facts(self, holders: Sequence[int], revision: int) -> list[Fact]:
+        """The facts of at most eight holders as of a revision, which must not be before the horizon."""
+
+
 class Store(Protocol):
     """A database with the schema of this version."""
+
+    def fact_reader(self) -> FactReader:
+        """Another connection that reads facts and nothing else."""
 
     def head_reader(self) -> HeadReader:
         """Another connection that reads the head and nothing else."""

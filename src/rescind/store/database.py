@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -65,7 +65,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
-        self._head_readers: weakref.WeakSet[DatabaseHeadReader] = weakref.WeakSet()
+        self._direct: weakref.WeakSet[_Direct] = weakref.WeakSet()
         self._heads = self.head_reader()
         self._head_lock = threading.Lock()
         self.generation = 0
@@ -84,7 +84,13 @@ class Database:
     def head_reader(self) -> "DatabaseHeadReader":
         """See `contract.Store.head_reader`."""
         reader = DatabaseHeadReader(self)
-        self._head_readers.add(reader)
+        self._direct.add(reader)
+        return reader
+
+    def fact_reader(self) -> "DatabaseFactReader":
+        """See `contract.Store.fact_reader`."""
+        reader = DatabaseFactReader(self)
+        self._direct.add(reader)
         return reader
 
     @contextmanager
@@ -162,7 +168,7 @@ class Database:
     def close(self) -> None:
         """See `contract.Store.close`."""
         with self._head_lock:
-            for reader in list(self._head_readers):
+            for reader in list(self._direct):
                 reader.close()
         self.engine.pool.dispose()
 
@@ -179,20 +185,22 @@ class Database:
                 self.generation += 1
 
 
-class DatabaseHeadReader:
-    """See `contract.HeadReader`. Speaks to the driver itself: every answer of a node waits for this one."""
+class _Direct:
+    """A connection of its own, spoken to through the driver itself: what decisions wait for is read here."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: sa.Connection | None = None
         self._generation = -1
-        engine = database.engine
-        statement = sql.read_head(engine.clock, engine.is_replica).compile(dialect=engine.pool.dialect)
-        self._text, self._binds = statement.string, statement.binds
-        self._names = statement.positiontup
 
-    def read(self, known: int = 0) -> Head:
-        """See `contract.HeadReader.read`."""
+    def close(self) -> None:
+        """Give back the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _rows(self, statement: "_Compiled", values: Mapping[str, Any]) -> list[Any]:
+        """Execute a statement, on a fresh connection if the one there is has died. Raises `Unavailable`."""
         self._database.renew()
         if self._generation != self._database.generation:
             self._generation = self._database.generation
@@ -203,7 +211,8 @@ class DatabaseHeadReader:
                 with _unavailable_on_failure():
                     self._connection = self._database.engine.pool.connect()
             try:
-                return self._read(self._connection, known)
+                driver: Any = self._connection.connection.driver_connection
+                rows: list[Any] = driver.execute(statement.text, statement.parameters(values)).fetchall()
             except self._database.engine.pool.dialect.loaded_dbapi.Error as error:
                 failure = error
                 # The pool learns of a dead connection by its own statements alone, and then gives out none that is
@@ -211,29 +220,65 @@ class DatabaseHeadReader:
                 with suppress(DBAPIError):
                     self._connection.exec_driver_sql("SELECT 1")
                 self._drop()
-        raise Unavailable("the head could not be read") from failure
-
-    def close(self) -> None:
-        """Give back the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _read(self, connection: sa.Connection, known: int) -> Head:
-        values = {name: bind.effective_value for name, bind in self._binds.items()} | {"known": known}
-        parameters = values if self._names is None else [values[name] for name in self._names]
-        driver: Any = connection.connection.driver_connection
-        row = driver.execute(self._text, parameters).fetchone()
-        revision, digest, time_, epoch, horizon, schema_version, database, clock, is_replica, known_digest = row
-        name = _uuid(database)
-        return Head(
-            revision, digest, time_, epoch, horizon, schema_version, clock, bool(is_replica), name, known_digest
-        )
+            else:
+                return rows
+        raise Unavailable("the database could not be read") from failure
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.invalidate()
             self.close()
+
+
+class _Compiled:
+    """A statement in the words of a driver."""
+
+    def __init__(self, statement: sa.Select[Any] | sa.CompoundSelect[Any], dialect: sa.Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self.text = compiled.string
+        self._binds: dict[str, Any] = compiled.binds
+        self._names: list[str] | None = compiled.positiontup
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """What is bound: the values that are given, and those that the statement has itself."""
+        whole = {name: bind.effective_value for name, bind in self._binds.items() if name not in values} | dict(values)
+        return whole if self._names is None else [whole[name] for name in self._names]
+
+
+class DatabaseHeadReader(_Direct):
+    """See `contract.HeadReader`."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        engine = database.engine
+        self._statement = _Compiled(sql.read_head(engine.clock, engine.is_replica), engine.pool.dialect)
+
+    def read(self, known: int = 0) -> Head:
+        """See `contract.HeadReader.read`."""
+        ((revision, digest, time_, epoch, horizon, schema_version, database, clock, is_replica, known_digest),) = (
+            self._rows(self._statement, {"known": known})
+        )
+        name = _uuid(database)
+        return Head(
+            revision, digest, time_, epoch, horizon, schema_version, clock, bool(is_replica), name, known_digest
+        )
+
+
+class DatabaseFactReader(_Direct):
+    """See `contract.FactReader`."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._statements: dict[int, _Compiled] = {}
+
+    def facts(self, holders: Sequence[int], revision: int) -> list[Fact]:
+        """See `contract.FactReader.facts`."""
+        statement = self._statements.get(len(holders))
+        if statement is None:
+            dialect = self._database.engine.pool.dialect
+            statement = self._statements[len(holders)] = _Compiled(sql.facts_of(len(holders)), dialect)
+        values = {"revision": revision, **{f"holder{place}": key for place, key in enumerate(holders)}}
+        return [Fact(FactKind(kind), *rest) for kind, *rest in self._rows(statement, values)]
 
 
 @lru_cache(maxsize=16)

@@ -1,5 +1,6 @@
 """SQLite: one file, write-ahead log, every commit on the disk before it is acknowledged."""
 
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -44,7 +45,8 @@ class Sqlite:
     def replaced(self) -> bool:
         """A restored backup is often moved into place: connections would go on reading the file that is gone."""
         try:
-            status = Path(self._file).stat()
+            # Not by a `Path`: every decision waits for this.
+            status = os.stat(self._file)  # noqa: PTH116
         except OSError:
             if self._identity is None:
                 return False

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from rescind.engine.freshness import Freshness, Moment
-from rescind.model.changes import Change, Origin, Plan
+from rescind.model.changes import Change, Origin, Plan, touched_by
 from rescind.model.errors import Changed, Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
@@ -306,7 +306,7 @@ class Service:
             if not unit.plan:
                 return Answer(result, moment, unit.asks, unit.organization)
             change = writer.commit(unit.plan, origin)
-            self._freshness.written(writer.head, change)
+            self._freshness.written(writer.head, change, touched_by(unit.plan))
         moment = Moment(change.revision, max(moment.instant, change.time))
         return Answer(result, moment, unit.asks, unit.organization, change)
 
