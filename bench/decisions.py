@@ -8,7 +8,7 @@ is measured in every round by a new process, one engine after the other; what is
 
 A check is timed alone, less what reading the clock costs, with words that were made for it, as they come off a wire.
 "First sight" is the first question about a user, "new" another one about a user who was asked about, "asked before" the
-same again. Load is from nothing until the first answer: from memory for the peers, from its SQLite file for Rescind.
+same again; `without conditions` is the latter where no condition is in play. Load is from nothing until the first answer: from memory for the peers, from its SQLite file for Rescind.
 Memory is the growth of the resident set from before the load until the sampled users were asked about, or for Rescind
 until all were (at most 100,000). A revocation takes a role from one user; it is over with the first right answer.
 """
@@ -127,8 +127,11 @@ def main(sizes: str, rounds: int, million: bool, engines: str) -> None:
         table(MILLION, [Ours.name], rounds)
 
 
-def table(size: int, names: list[str], rounds: int) -> None:
-    """Verify and measure these engines on one world, and print what came out."""
+def table(size: int, names: list[str], rounds: int) -> dict[str, Sample]:
+    """Verify and measure these engines on one world, print what came out, and return the medians by engine.
+
+    Among them is `times`, how many times as long as Rescind an engine took.
+    """
     context = get_context("spawn")
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -136,7 +139,7 @@ def table(size: int, names: list[str], rounds: int) -> None:
     ):
         place = Place(Path(scratch) / "world.db", 0)
         if Ours.name in names:
-            place = Place(place.file, make_database(World.of(size), place.file))
+            place = Place(place.file, make_database(World.of(size), f"sqlite:///{place.file}"))
         print(f"\n### {size:,} users\n")
         verified = [f"{name} {apart.submit(verify, name, size, place).result():,}" for name in names]
         print(f"Answers verified: {', '.join(verified)}.\n", flush=True)
@@ -154,8 +157,14 @@ def table(size: int, names: list[str], rounds: int) -> None:
         middle = medians(samples[Ours.name])
         print(
             f"\nBefore that, Rescind's durable commit: {spoken(middle['commit'])}. "
-            f"Its look for news when there is none: {spoken(middle['look'])}."
+            f"Its look for news when there is none: {spoken(middle['look'])}. "
+            f"Asked before and without conditions: {spoken(middle['plain p50'])} / {spoken(middle['plain p99'])}."
         )
+    ours = samples.get(Ours.name)
+    return {
+        name: medians(of) | ({"times": statistics.median(times_ours(of, ours))} if ours else {})
+        for name, of in samples.items()
+    }
 
 
 def row(name: str, samples: list[Sample], ours: list[Sample] | None) -> str:
@@ -164,7 +173,7 @@ def row(name: str, samples: list[Sample], ours: list[Sample] | None) -> str:
     checks = [
         f"{spoken(middle[f'{what} p50'])} / {spoken(middle[f'{what} p99'])}" for what in ("first", "new", "again")
     ]
-    ratios = [theirs["again p50"] / mine["again p50"] for theirs, mine in zip(samples, ours or [], strict=bool(ours))]
+    ratios = times_ours(samples, ours) if ours else []
     cells = [
         name,
         *checks,
@@ -174,6 +183,11 @@ def row(name: str, samples: list[Sample], ours: list[Sample] | None) -> str:
         spoken(middle["right"]),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def times_ours(samples: list[Sample], ours: list[Sample]) -> list[float]:
+    """How many times as long as ours a warm check took, in each round."""
+    return [theirs["again p50"] / mine["again p50"] for theirs, mine in zip(samples, ours, strict=True)]
 
 
 def medians(samples: list[Sample]) -> Sample:
@@ -231,6 +245,8 @@ def measure(name: str, size: int, place: Place) -> Sample:
         sample |= percentiles("new", taken) | percentiles("again", times(engine, later[: len(taken)]))
         sample |= medians([revocation(engine, question) for question in within(REVOCATION_SECONDS, revoked(world))])
         if isinstance(engine, Ours):
+            plain = [question for question in later if not world.hangs_on_mfa(question)]
+            sample |= percentiles("plain", times(engine, plain))
             sample["look"] = statistics.median(timed(repeat(engine.look, LOOKS)))
     return sample
 

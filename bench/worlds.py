@@ -1,4 +1,4 @@
-"""Generated worlds: users, groups, roles and policies as data, questions about them, and the same in an SQLite file.
+"""Generated worlds: users, groups, roles and policies as data, questions about them, and the same in a database.
 
 A world of N users has 10 users in a group, one role of its own for each group, 3 policies in a role, 20 policies for
 1,000 users, and for the first user of every group a second role that is attached to her alone. A tenth of the policies
@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, cycle, islice
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -91,6 +90,11 @@ class World:
         reaching = [self.policies[policy] for policy in self.policies_of(question.user, with_direct=with_direct)]
         return {policy.is_deny for policy in reaching if _applies(policy, question)} == {False}
 
+    def hangs_on_mfa(self, question: Question) -> bool:
+        """Whether a policy with the condition reaches the user and speaks of the action."""
+        reaching = (self.policies[policy] for policy in self.policies_of(question.user))
+        return any(policy.needs_mfa and _covers(policy.action, question.action) for policy in reaching)
+
     def questions(self, users: Sequence[int]) -> Iterator[Question]:
         """Questions about those users, one after the other and for ever, about half of them allowed."""
         chance = random.Random(self.size)
@@ -119,29 +123,61 @@ def user_id(user: int) -> str:
     return identifier(ObjectKind.USER, user)
 
 
-def make_database(world: World, file: Path) -> int:
-    """Make an SQLite file with the world in the first organization, and return that organization's key.
+def body_of(question: Question) -> dict[str, Any]:
+    """A question in AuthZEN's words."""
+    return {
+        "subject": {"type": "user", "id": user_id(question.user)},
+        "action": {"name": question.action},
+        "resource": {"type": question.resource_type, "id": question.resource_id},
+        "context": {"mfa": question.mfa},
+    }
+
+
+def wide_role(world: World, number: int) -> str:
+    """The id of a role beyond those of the world: two for each of `wide`, the user's and the group's."""
+    return identifier(ObjectKind.ROLE, len(world.roles) + number)
+
+
+def wide_group(world: World, number: int) -> str:
+    """The id of a group beyond those of the world: one for each of `wide`."""
+    return identifier(ObjectKind.GROUP, len(world.roles) + number)
+
+
+def make_database(world: World, database: str, *, root_key: str | None = None, wide: Sequence[int] = ()) -> int:
+    """Make the world in the first organization of an empty database, and return that organization's key.
+
+    For each number in `wide` there are two roles more, with the policies of the first ones: one that so many users hold
+    themselves, one that they hold through one group. `root_key` is the root's API key. Secrets are sealed under
+    `RESCIND_SECRET_KEY`, which PostgreSQL needs.
 
     Rows go straight into the tables, as if the first change had made them: `rescind verify` would not believe it.
     """
-    database = f"sqlite:///{file}"
     migrate(engine := engine_for(database))
     engine.pool.dispose()
     node = build(Settings(database=database))
-    first = FirstRoot("root@example.org", "root-password")
+    first = FirstRoot("root@example.org", "root-password", root_key)
     node.service.operate("bench", str(uuid.uuid4()), initialise, first, new_pair(), FirstClient("bench"))
     organization = node.service.inspect(lambda view: view.reader.living(ObjectKind.ORGANIZATION)[0].key).result
     with node.store.engine.pool.connect() as connection:
-        _fill(connection, world, organization)
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        is_sqlite = connection.dialect.name == "sqlite"
+        if is_sqlite:
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql("BEGIN")
+        _fill(connection, world, organization, wide)
+        connection.exec_driver_sql("COMMIT")
+        if is_sqlite:
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            # As the server would by itself, a little later.
+            connection.exec_driver_sql("VACUUM ANALYZE")
+    node.decisions.pulse.close()
     node.store.close()
     return organization
 
 
-def _fill(connection: sa.Connection, world: World, organization: int) -> None:
-    """Write the world's objects and facts in one transaction, and move the head's last key behind them."""
-    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _fill(connection: sa.Connection, world: World, organization: int, wide: Sequence[int]) -> None:
+    """Write the world's objects and facts, and move the head's last key behind them."""
     end = connection.execute(sa.select(schema.head)).one()
     keys = count(end.last_key + 1)
 
@@ -158,8 +194,9 @@ def _fill(connection: sa.Connection, world: World, organization: int) -> None:
         return range(made[0], made[-1] + 1)
 
     policies = several(ObjectKind.POLICY, len(world.policies))
-    roles = several(ObjectKind.ROLE, len(world.roles))
-    groups = several(ObjectKind.GROUP, len(world.roles))
+    held_by_role = [*world.roles, *(world.roles[number] for number in range(len(wide)) for _ in range(2))]
+    roles = several(ObjectKind.ROLE, len(held_by_role))
+    groups = several(ObjectKind.GROUP, len(world.roles) + len(wide))
     users = several(ObjectKind.USER, world.size)
     members = several(ObjectKind.MEMBERSHIP, world.size)
 
@@ -168,12 +205,14 @@ def _fill(connection: sa.Connection, world: World, organization: int) -> None:
             yield Fact(FactKind.EXISTENCE, key)
             yield Fact(FactKind.DOCUMENT, key, value=store_form(document(policy)))
         definition = json.dumps({"role_type": "assignable", "max_session_duration": 3600})
-        for key, held in zip(roles, world.roles, strict=True):
+        for key, held in zip(roles, held_by_role, strict=True):
             yield Fact(FactKind.EXISTENCE, key)
             yield Fact(FactKind.ROLE_DEFINITION, key, value=definition)
             for number in held:
                 yield Fact(FactKind.POLICY_ATTACHMENT, key, policies[number], organization)
-        for key, role in zip(groups, roles, strict=True):
+        first_wide = len(world.roles)
+        of_groups = [*roles[:first_wide], *roles[first_wide + 1 :: 2]]
+        for key, role in zip(groups, of_groups, strict=True):
             yield Fact(FactKind.EXISTENCE, key)
             yield Fact(FactKind.ROLE_ATTACHMENT, key, role, organization)
         for user, (key, member) in enumerate(zip(users, members, strict=True)):
@@ -183,6 +222,10 @@ def _fill(connection: sa.Connection, world: World, organization: int) -> None:
             yield Fact(FactKind.GROUP_MEMBERSHIP, member, groups[world.group(user)], organization)
         for user, role in world.direct.items():
             yield Fact(FactKind.ROLE_ATTACHMENT, members[user], roles[role], organization)
+        for number, holders in enumerate(wide):
+            for member in members[:holders]:
+                yield Fact(FactKind.ROLE_ATTACHMENT, member, roles[first_wide + 2 * number], organization)
+                yield Fact(FactKind.GROUP_MEMBERSHIP, member, groups[first_wide + number], organization)
 
     _insert(
         connection,
@@ -200,8 +243,6 @@ def _fill(connection: sa.Connection, world: World, organization: int) -> None:
         ),
     )
     connection.execute(schema.head.update().values(last_key=members[-1]))
-    connection.exec_driver_sql("COMMIT")
-    connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
 
 def document(policy: Policy) -> dict[str, Any]:

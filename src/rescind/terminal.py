@@ -251,7 +251,7 @@ def preview(
     read = _arguments(verb, arguments)
     service = _service(database)
     operator, item = _placed(service, "preview", verb, read, organization)
-    with _done_by_somebody(operation):
+    with _hinting(service, operator), _done_by_somebody(operation):
         answer = service.preview_as(operator, verbs.run, VERBS, [item])
     if as_json:
         _print_json(_impact(answer.result, operation, answer.moment))
@@ -289,7 +289,7 @@ def revoke(
     _demand_consent(yes=yes)
     service = _service(database)
     operator, item = _placed(service, "revoke", verb, read, organization)
-    with _done_by_somebody(operation):
+    with _hinting(service, operator), _done_by_somebody(operation):
         shown = service.preview_as(operator, verbs.revoke, VERBS, [item])
         digest = _consented(service, shown, yes=yes, as_json=as_json, if_match=if_match, asks="Take this away?")
         done = service.operate(operator, _request(), _as_shown(verbs.revoke, digest), VERBS, [item])
@@ -376,7 +376,9 @@ def _service(database: str) -> "Service":
     """The service of a node on the database, opened as the command line opens one."""
     from rescind.settings import Settings
 
-    node: Node = click.get_current_context().find_root().obj(Settings(database=database))
+    context = click.get_current_context()
+    node: Node = context.find_root().obj(Settings(database=database))
+    context.call_on_close(node.store.close)
     return node.service
 
 
@@ -400,7 +402,23 @@ def _looked(
     when: "Callable[[View], Sequence[Moment]]" = lambda _: (),
 ) -> Result:
     """What the operator sees in a place, at the newest revision and at the moments that `when` names."""
-    return service.inspect_as(_operator(command, organization), when, usecase).result
+    operator = _operator(command, organization)
+    with _hinting(service, operator):
+        return service.inspect_as(operator, when, usecase).result
+
+
+@contextmanager
+def _hinting(service: "Service", operator: "Operator") -> Iterator[None]:
+    """Say of what is not found outside of all organizations that it may be inside one, and which there are."""
+    from rescind.model.errors import NotFound
+
+    try:
+        yield
+    except NotFound as refusal:
+        if operator.organization or refusal.what == "change":
+            raise
+        known = _named_organizations(service)
+        raise click.ClickException(f"{refusal.message} {_OUTSIDE}: is it in one? --organization {known}") from None
 
 
 def _question(type_: str, subject: str, action: str, resource: str, context: str) -> "Question":

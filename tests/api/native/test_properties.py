@@ -182,14 +182,15 @@ def test_properties_are_bounded_together_and_not_each(root: World) -> None:
     ann = root.person()
     frame = len(json.dumps({"a": "", "b": ""}, separators=(",", ":")))
     half = (PROPERTIES_BYTES_MAX - frame) // 2
+    rest = PROPERTIES_BYTES_MAX - frame - half
     change(root, ann, properties={"a": "x" * half})
     with unwritten(root):
-        change(root, ann, 400, properties={"b": "x" * (half + 1)})
+        change(root, ann, 400, properties={"b": "x" * (rest + 1)})
         change(root, ann, 400, properties={"b": "é" * half})
-    change(root, ann, properties={"b": "x" * half})
-    put(root, "thing", "t1", a="x" * half, b="x" * half)
+    change(root, ann, properties={"b": "x" * rest})
+    put(root, "thing", "t1", a="x" * half, b="x" * rest)
     with unwritten(root):
-        put(root, "thing", "t1", 400, a="x" * (half + 1), b="x" * half)
+        put(root, "thing", "t1", 400, a="x" * (half + 1), b="x" * rest)
 
 
 @pytest.mark.parametrize("name", ["id", "type"])
@@ -287,14 +288,14 @@ def test_properties_of_one_organization_mean_nothing_in_another(root: World) -> 
     hers = root.own(ann)
     there = hers.post("/v2/organizations", {"name": "Hers"})["id"]
     change(root, ann, alias="ann", properties={"team": "blue"})
-    key = ok(hers.call("POST", "/v1/apikeys", {"organization": there, "name": "n"}), 201)["secret"]
+    key = ok(hers.call("POST", "/v1/apikeys", {"organization": there, "name": "n"}), 201)["api_key"]
     elsewhere = root.as_(key)
     assert look(elsewhere, ann) == {"id": ann.id, "type": "user", "alias": None, "properties": {}}
 
 
 # --- resources --------------------------------------------------------------------------------------------------------
 
-ODD_IDS = ["1", "a/b", "/", "a b", "ünï/ço∂é", "🎉", "%2F", "a%2Fb", "..", ".", "a?b#c", "a:b:c", "*", "email:x", "a+b"]
+ODD_IDS = ["1", "a/b", "/", "a b", "ünï/ço∂é", "🎉", "%2F", "a%2Fb", "a?b#c", "a:b:c", "*", "email:x", "a+b"]
 
 
 def test_a_resource_is_found_by_whatever_it_is_called(root: World) -> None:
