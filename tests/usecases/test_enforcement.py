@@ -15,9 +15,10 @@ from rescind.api.exchange import Operation
 from rescind.api.native.face import OPERATIONS as NATIVE
 from rescind.api.vultr.face import OPERATIONS as VULTR
 from rescind.api.vultr.sts import OPERATIONS as STS
-from rescind.app import DOORS, application, build
+from rescind.app import DOORS, VERBS, application, build
 from rescind.settings import Settings
 from rescind.usecases.requirements import Acting
+from rescind.usecases.verbs import TAKING
 from world import ROOT_KEY, Person, World, allow, root_of_another
 
 # What takes tokens of the platform's administrators alone is in `api/auth0/test_doors.py`.
@@ -248,6 +249,10 @@ def test_nobody_without_a_credential(stage: Scene, operation: Operation, authori
     )
 
     assert response.status_code == 401, response.text
+
+
+def test_every_verb_that_takes_away_is_one_of_a_door() -> None:
+    assert VERBS.keys() >= TAKING
 
 
 def test_every_door_is_tested_here() -> None:

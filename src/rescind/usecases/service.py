@@ -69,10 +69,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """The operator at the machine itself, through a command, outside of organizations or in one: by id or slug."""
+    """The operator at the machine itself, through a command, outside of organizations or in one: by id or slug.
+
+    `impact` is the digest of the one that a write must have.
+    """
 
     command: str
     organization: str = ""
+    impact: str = ""
     request_id: str = ""
 
     def place(self, reader: Reader) -> int:
@@ -153,8 +157,7 @@ class Service:
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
             unit, result, origin = self._planned(reader, next_key, now, call, usecase, *args, **kwargs)
-            if call.impact and not compare_digest(impact_of(unit).digest, call.impact):
-                raise Changed("the impact is no longer the one that was previewed")
+            _refuse_another(unit, call.impact)
             return unit, result, origin
 
         # A stranger must not stand in the queue for the lock.
@@ -194,7 +197,9 @@ class Service:
         who = replace(Operator(operator) if isinstance(operator, str) else operator, request_id=request_id)
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            return self._operated(reader, next_key, now, who, usecase, *args, **kwargs)
+            unit, result, origin = self._operated(reader, next_key, now, who, usecase, *args, **kwargs)
+            _refuse_another(unit, who.impact)
+            return unit, result, origin
 
         return self._write(planned)
 
@@ -309,6 +314,12 @@ class Service:
             self._freshness.written(writer.head, change, touched_by(unit.plan))
         moment = Moment(change.revision, max(moment.instant, change.time))
         return Answer(result, moment, unit.asks, unit.organization, change)
+
+
+def _refuse_another(unit: Unit, impact: str) -> None:
+    """Refuse a write that has another impact than the one with that digest, if one is named."""
+    if impact and not compare_digest(impact_of(unit).digest, impact):
+        raise Changed("the impact is no longer the one that was previewed")
 
 
 def operation_of(usecase: Callable[..., Any]) -> str:

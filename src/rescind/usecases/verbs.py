@@ -63,7 +63,6 @@ TAKING = frozenset(
         "apis.delete",
         "token_families.end",
         "token_families.end_of_user",
-        "token_families.end_of_client",
         "token_families.revoke_access",
     }
 )

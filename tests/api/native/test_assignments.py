@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.auth0.logins import staged
 from api.native.asking import (
     READ,
     SECOND,
@@ -29,7 +30,6 @@ from api.native.asking import (
     unwritten,
     vultr,
 )
-from api.auth0.logins import staged
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
 from rescind.usecases.limits import ATTACHMENTS_MAX, DIRECT_ROLES_MAX, INSTANT_MAX

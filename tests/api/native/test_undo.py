@@ -1,41 +1,26 @@
 """Undo: what a change took is so again, for whom it is hers to give; what makes no sense any more is said."""
 
-import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from api.auth0.logins import staged
 from api.native.asking import (
     READ,
-    SECOND,
-    UNKNOWN,
     Json,
     able,
     access,
     did,
-    first_organization,
     head,
-    holding,
-    instant,
-    later,
-    machine,
     may,
     ok,
-    outside,
-    public_id,
     refused,
     revision_of,
     revoke,
     suspend,
     undo,
     unwritten,
-    vultr,
 )
-from rescind.usecases.platform import transfer_root
-from tenant import Tenant, pairs, quoted
-from world import Person, World, allow, deny, document, root_of_another
+from world import Person, World, allow, deny
 
 
 @pytest.fixture
@@ -276,14 +261,20 @@ def test_who_may_undo_but_not_grant_is_refused(root: World, take: Take) -> None:
     no_undo = admin(root, allow(READ))
     revision = take(root, ann)
     refused(weak, "POST", f"/v1/changes/{revision}/undo")
-    root.attach_policy(root.policy(deny("iam.change.Undo")), user=ok(no_undo.call("GET", "/v1/memberships")) and me(no_undo))
+    root.attach_policy(
+        root.policy(deny("iam.change.Undo")), user=ok(no_undo.call("GET", "/v1/memberships")) and me(no_undo)
+    )
     refused(no_undo, "POST", f"/v1/changes/{revision}/undo")
     assert not may(root, ann)
 
 
 def me(world: World) -> str:
     """The id of who speaks."""
-    return next(one["id"] for one in world.get("/v2/users")["users"] if world.call("GET", f"/v2/users/{one['id']}/apikeys").json()["api_keys"] and one["id"] == own_id(world))
+    return next(
+        one["id"]
+        for one in world.get("/v2/users")["users"]
+        if world.call("GET", f"/v2/users/{one['id']}/apikeys").json()["api_keys"] and one["id"] == own_id(world)
+    )
 
 
 def own_id(world: World) -> str:
