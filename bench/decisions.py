@@ -8,9 +8,10 @@ is measured in every round by a new process, one engine after the other; what is
 
 A check is timed alone, less what reading the clock costs, with words that were made for it, as they come off a wire.
 "First sight" is the first question about a user, "new" another one about a user who was asked about, "asked before" the
-same again; `without conditions` is the latter where no condition is in play. Load is from nothing until the first answer: from memory for the peers, from its SQLite file for Rescind.
-Memory is the growth of the resident set from before the load until the sampled users were asked about, or for Rescind
-until all were (at most 100,000). A revocation takes a role from one user; it is over with the first right answer.
+same again; "without conditions" is the last where no condition is in play. Load is from nothing until the first answer:
+from memory for the peers, from its SQLite file for Rescind. Memory is the growth of the resident set from before the
+load until the sampled users were asked about, or for Rescind until all were (at most 100,000). A revocation takes a
+role from one user; it is over with the first right answer.
 """
 
 import gc

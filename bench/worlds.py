@@ -222,10 +222,7 @@ def _fill(connection: sa.Connection, world: World, organization: int, wide: Sequ
             yield Fact(FactKind.GROUP_MEMBERSHIP, member, groups[world.group(user)], organization)
         for user, role in world.direct.items():
             yield Fact(FactKind.ROLE_ATTACHMENT, members[user], roles[role], organization)
-        for number, holders in enumerate(wide):
-            for member in members[:holders]:
-                yield Fact(FactKind.ROLE_ATTACHMENT, member, roles[first_wide + 2 * number], organization)
-                yield Fact(FactKind.GROUP_MEMBERSHIP, member, groups[first_wide + number], organization)
+        yield from _wide_facts(wide, members, roles[first_wide:], groups[first_wide:], organization)
 
     _insert(
         connection,
@@ -243,6 +240,16 @@ def _fill(connection: sa.Connection, world: World, organization: int, wide: Sequ
         ),
     )
     connection.execute(schema.head.update().values(last_key=members[-1]))
+
+
+def _wide_facts(
+    wide: Sequence[int], members: Sequence[int], roles: Sequence[int], groups: Sequence[int], organization: int
+) -> Iterator[Fact]:
+    """For each number, so many members who hold a role, and who are in a group."""
+    for holders, role, group in zip(wide, roles[::2], groups, strict=True):
+        for member in members[:holders]:
+            yield Fact(FactKind.ROLE_ATTACHMENT, member, role, organization)
+            yield Fact(FactKind.GROUP_MEMBERSHIP, member, group, organization)
 
 
 def document(policy: Policy) -> dict[str, Any]:

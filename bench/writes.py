@@ -52,15 +52,14 @@ def run(seconds: int, edges: int) -> None:
     print(f"{facts}; durable commits (SQLite `synchronous=FULL`, PostgreSQL `synchronous_commit=on`)\n")
     print("| database | clients | attach + detach per second | p50 ms | p99 ms |\n|---|---|---|---|---|")
     weights = []
-    with tempfile.TemporaryDirectory() as scratch:
-        with databases(Path(scratch)) as both:
-            for kind, database in both:
-                folder = Path(scratch) / f"node-{kind}"
-                folder.mkdir()
-                with Server(database, folder) as server:
-                    for clients in (1, 8):
-                        print(f"| {kind} | {clients} | {row(server, clients, seconds)} |", flush=True)
-                weights.append((kind, weigh(database, edges)))
+    with tempfile.TemporaryDirectory() as scratch, databases(Path(scratch)) as both:
+        for kind, database in both:
+            folder = Path(scratch) / f"node-{kind}"
+            folder.mkdir()
+            with Server(database, folder) as server:
+                for clients in (1, 8):
+                    print(f"| {kind} | {clients} | {row(server, clients, seconds)} |", flush=True)
+            weights.append((kind, weigh(database, edges)))
     print("\n| database | GB per million edges | of it the log |\n|---|---|---|")
     for kind, (whole, log) in weights:
         print(f"| {kind} | {whole:.2f} | {log:.2f} |")

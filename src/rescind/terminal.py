@@ -9,9 +9,9 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import click
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from rescind.usecases.unit import View
     from rescind.usecases.verbs import Item, Verb
 
-P = ParamSpec("P")
 Result = TypeVar("Result")
 
 PRINCIPAL_TYPES = ("user", "client", "session")
@@ -292,7 +291,7 @@ def revoke(
     with _hinting(service, operator), _done_by_somebody(operation):
         shown = service.preview_as(operator, verbs.revoke, VERBS, [item])
         digest = _consented(service, shown, yes=yes, as_json=as_json, if_match=if_match, asks="Take this away?")
-        done = service.operate(operator, _request(), _as_shown(verbs.revoke, digest), VERBS, [item])
+        done = service.operate(replace(operator, impact=digest), _request(), verbs.revoke, VERBS, [item])
     changed = done.change is not None
     if as_json:
         _print_json({"revision": done.moment.revision, "changed": changed, "digest": shown.result.digest})
@@ -315,7 +314,7 @@ def undo(*, database: str, as_json: bool, organization: str, revision: str, yes:
     operator = _operator("undo", organization or _organization_of(service, revision))
     shown = service.preview_as(operator, cases.undo, revision=revision)
     digest = _consented(service, shown, yes=yes, as_json=as_json, if_match="", asks="Give this back?")
-    done = service.operate(operator, _request(), _as_shown(cases.undo, digest), revision=revision)
+    done = service.operate(replace(operator, impact=digest), _request(), cases.undo, revision=revision)
     undone: Undone = done.result
     if as_json:
         left = [{"fact": dict(one.fact), "why": one.why} for one in undone.left]
@@ -617,29 +616,6 @@ def _consented(
         return wanted
     click.confirm(asks, abort=True, err=as_json)
     return shown.result.digest
-
-
-def _as_shown(usecase: Callable[P, Result], digest: str) -> Callable[P, Result]:
-    """The same use case, by the same name in the log, which raises `Changed` for any impact but that one."""
-    if not digest:
-        return usecase
-    from rescind.model.errors import Changed
-    from rescind.usecases import sessions
-    from rescind.usecases.impacts import impact_of
-    from rescind.usecases.unit import Unit
-
-    @wraps(usecase)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
-        result = usecase(*args, **kwargs)
-        unit = args[0]
-        assert isinstance(unit, Unit)
-        # As the service does when the use case has planned: it is a part of the impact.
-        sessions.end_for_good(unit)
-        if impact_of(unit).digest != digest:
-            raise Changed("the impact is no longer the one that was previewed")
-        return result
-
-    return checked
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -953,10 +929,7 @@ def _show_change(service: "Service", organization: str, revision: str, *, as_jso
     )
     body, change = found.body, found.change
     if as_json:
-        said = _change(found)
-        if impact is not None:
-            said["impact"] = _impact(impact, body["operation"], _moment(change.revision, change.time))
-        _print_json(said)
+        _print_json(_change(found, impact))
         return
     _show_body(_console(), change, body, impact, names)
 
@@ -1033,82 +1006,31 @@ def _kind(type_: Any) -> str:
 # --- what machines read: as the API says it -------------------------------------------------------------------------
 
 
-def _moment(revision: int, instant: int) -> "Moment":
-    from rescind.engine.freshness import Moment
-
-    return Moment(revision, instant)
-
-
 def _impact(impact: "Impact", operation: str, moment: "Moment") -> dict[str, Any]:
-    from rescind.api.impacts import impact_members
+    from rescind.api.impacts import impact_said
 
-    return impact_members(impact, operation, moment)
-
-
-def _paths(paths: "Iterable[Sequence[Step]]") -> list[list[dict[str, Any]]]:
-    from dataclasses import asdict
-
-    return [[asdict(step) for step in path] for path in paths]
-
-
-def _held(because: "Iterable[Because]") -> list[dict[str, Any]]:
-    from rescind.usecases.impacts import said_of
-
-    return [
-        {
-            "policy": {"type": one.policy.kind.label, "id": one.policy.id, "name": one.name},
-            "index": one.index,
-            "statement": said_of(one.statement),
-            "paths": _paths(one.paths),
-        }
-        for one in because
-    ]
+    return impact_said(impact, operation, moment).model_dump()
 
 
 def _explained(found: "Explanation") -> dict[str, Any]:
-    return {
-        "decision": found.allowed,
-        "reason": found.reason,
-        "statements": _held(found.because),
-        "ends_with": _paths([found.ends_with])[0],
-        "revision": found.revision,
-        "instant": found.instant,
-    }
+    from rescind.api.native.reasons import explanation_said
+
+    return explanation_said(found).model_dump()
 
 
 def _accessed(found: "AccessView", compared: "Difference | None") -> dict[str, Any]:
-    from rescind.api.impacts import rows_said
+    from rescind.api.native.reasons import access_said
 
-    both = {"lost": compared.lost, "gained": compared.gained} if compared else {}
-    return {
-        "principal": {"type": found.principal.kind.label, "id": found.principal.id},
-        "state": found.state,
-        "permissions": _held(found.permissions),
-        "revision": found.revision,
-        "instant": found.instant,
-        "compared": {name: [row.model_dump() for row in rows_said(rows)] for name, rows in both.items()} or None,
-    }
+    return access_said(found, compared).model_dump()
 
 
 def _candidate(found: "Candidate") -> dict[str, Any]:
-    return {
-        "type": found.type,
-        "id": found.name,
-        "when": found.when,
-        "conditions": [condition.block for condition in found.conditions],
-        "unless": [condition.block for condition in found.unless],
-        "statements": _held(found.because),
-    }
+    from rescind.api.native.reasons import could_said
+
+    return could_said(found).model_dump()
 
 
-def _change(found: "ChangeView") -> dict[str, Any]:
-    said = ("operation", "actor", "credential", "request", "created", "opened", "closed", "profile", "credentials")
-    return {
-        "revision": found.change.revision,
-        "time": found.change.time,
-        **{member: found.body[member] for member in said},
-        "cause": found.body.get("cause"),
-        "impact": None,
-        "body": found.change.body,
-        "digest": found.change.digest,
-    }
+def _change(found: "ChangeView", impact: "Impact | None" = None) -> dict[str, Any]:
+    from rescind.api.native.changes import change_said
+
+    return change_said(found, impact).model_dump()

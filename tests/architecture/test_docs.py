@@ -20,7 +20,13 @@ README = (ROOT / "README.md").read_text()
 PAGES = [page for page in sorted(ROOT.glob("**/*.md")) if ".venv" not in page.parts and ".tools" not in page.parts]
 
 
-STORY = ("The four removals", "Invite a person", "Roles for an hour", "Remove roles from a user, the Auth0 way")
+STORY = (
+    "The four removals",
+    "Invite a person",
+    "Roles for an hour",
+    "Remove roles from a user, the Auth0 way",
+    "Ask, and look before you take",
+)
 ASSUME = """
 import boto3
 boto3.client('sts').assume_role(RoleArn='arn:aws:iam::$ORG:role/$READER', RoleSessionName='work')
@@ -43,9 +49,9 @@ def test_the_story_of_the_readme_is_true(server: Server) -> None:
     )
     assert said == 8
     checked, listed = re.subn(
-        r"^((?:api|introspect|bo|echo) .*?) +# ?([^\n]*)$", r'test "$(\1)" = "\2"', checked, flags=re.MULTILINE
+        r"^((?:api|introspect|bo|echo|ask) .*?) +# ?([^\n]*)$", r"""test "$(\1)" = '\2'""", checked, flags=re.MULTILINE
     )
-    assert listed == 6
+    assert listed == 14
     # The command is the AWS command line's; the SDK beneath it does the same.
     checked, commands = re.subn(
         r"^# aws sts .*$", lambda _: f'"{sys.executable}" -c "{ASSUME}"', checked, flags=re.MULTILINE

@@ -23,7 +23,7 @@ import spec
 from api.auth0.answers import CONNECTION_ID
 from rescind.api.auth0.face import OPERATIONS as MANAGEMENT
 from rescind.api.exchange import Operation, writes
-from rescind.api.impacts import impact_members
+from rescind.api.impacts import impact_said
 from rescind.api.vultr.face import OPERATIONS as VULTR
 from rescind.app import DOORS, Node, application, build
 from rescind.model.facts import Fact, FactKind
@@ -420,7 +420,10 @@ def remove(place: Place, edge: Edge) -> tuple[Said, When]:
     written = place.node.service.write(place.call(usecase, answer.result.digest), usecase, **named)
     assert written.change is not None
     assert written.moment.revision == head + 1
-    return impact_members(answer.result, usecase, answer.moment), (written.moment.revision, written.moment.instant)
+    return impact_said(answer.result, usecase, answer.moment).model_dump(), (
+        written.moment.revision,
+        written.moment.instant,
+    )
 
 
 # --- random worlds, through both dialects ---------------------------------------------------------------------------

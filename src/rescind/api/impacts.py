@@ -150,11 +150,6 @@ def impact_said(impact: Impact, operation: Callable[..., Any] | str, moment: Mom
     )
 
 
-def impact_members(impact: Impact, operation: Callable[..., Any] | str, moment: Moment) -> dict[str, Any]:
-    """The same as members."""
-    return impact_said(impact, operation, moment).model_dump()
-
-
 def paths_said(paths: Sequence[Sequence[Step]]) -> list[list[PathStep]]:
     """Paths as they are said."""
     return [[PathStep(**asdict(step)) for step in path] for path in paths]

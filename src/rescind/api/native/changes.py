@@ -10,6 +10,7 @@ from rescind.api.native.wire import Answered, Cursor, Limit
 from rescind.engine.freshness import Moment
 from rescind.usecases import history, undo
 from rescind.usecases.history import ChangeView
+from rescind.usecases.impacts import Impact
 
 
 class Change(Answered):
@@ -48,7 +49,7 @@ class Changes(Answered):
 def list_changes(exchange: Here, limit: Limit = 100, cursor: Cursor = "") -> Response:
     page = exchange.read(history.page, exchange.window(cursor, limit))
     before, after = exchange.cursors(page)
-    changes = [_change(found) for found in page.items]
+    changes = [change_said(found) for found in page.items]
     return exchange.reply(Changes(changes=changes, total=page.total, next=after, previous=before))
 
 
@@ -60,9 +61,7 @@ def get_change(
     found, effect = exchange.read_across(
         lambda view: history.around(view, revision=revision) if impact else [], history.get, revision=revision
     )
-    moment = Moment(found.change.revision, found.change.time)
-    said = impact_said(effect, found.body["operation"], moment) if effect else None
-    return exchange.reply(_change(found, said))
+    return exchange.reply(change_said(found, effect))
 
 
 class Left(Answered):
@@ -85,7 +84,9 @@ def undo_change(exchange: Here, revision: str) -> Response:
     return exchange.reply(Undone(granted=done.granted, left=left))
 
 
-def _change(found: ChangeView, impact: ImpactSaid | None = None) -> Change:
+def change_said(found: ChangeView, impact: Impact | None = None) -> Change:
+    """A change as it is said, with its impact where it was asked for."""
+    moment = Moment(found.change.revision, found.change.time)
     said = ("operation", "actor", "credential", "request", "created", "opened", "closed", "profile", "credentials")
     return Change(
         revision=found.change.revision,
@@ -93,6 +94,6 @@ def _change(found: ChangeView, impact: ImpactSaid | None = None) -> Change:
         body=found.change.body,
         digest=found.change.digest,
         cause=found.body.get("cause"),
-        impact=impact,
+        impact=impact_said(impact, found.body["operation"], moment) if impact else None,
         **{member: found.body[member] for member in said},
     )

@@ -155,16 +155,7 @@ def explain(exchange: Here, body: Asked) -> Response:
         body.context,
     )
     found = exchange.read(reasons.explain, question)
-    return exchange.reply(
-        Explanation(
-            decision=found.allowed,
-            reason=found.reason,
-            statements=[_because(one) for one in found.because],
-            ends_with=paths_said([found.ends_with])[0],
-            revision=found.revision,
-            instant=found.instant,
-        )
-    )
+    return exchange.reply(explanation_said(found))
 
 
 def get_access(exchange: Here, principal_id: str, at: At = "", since: At = "", type: str = "user") -> Response:  # noqa: A002 - the name on the wire
@@ -177,7 +168,7 @@ def get_access(exchange: Here, principal_id: str, at: At = "", since: At = "", t
         )
     except TooMuchWork:
         raise Invalid("there are too many patterns to tell the two apart") from None
-    return exchange.reply(_access(found, compared))
+    return exchange.reply(access_said(found, compared))
 
 
 def who_can(exchange: Here, body: AskedWho, limit: Limit = 100, cursor: Cursor = "") -> Response:
@@ -195,10 +186,23 @@ def who_can(exchange: Here, body: AskedWho, limit: Limit = 100, cursor: Cursor =
     list_name = body.model_dump_json()
     window = exchange.window(cursor, limit, list_name)
     found, after = exchange.read(reasons.who_can, question, window)
-    return exchange.reply(WhoCan(results=[_could(one) for one in found], next=exchange.onward(after, list_name)))
+    return exchange.reply(WhoCan(results=[could_said(one) for one in found], next=exchange.onward(after, list_name)))
 
 
-def _access(found: AccessView, compared: Difference | None) -> Access:
+def explanation_said(found: reasons.Explanation) -> Explanation:
+    """An explanation as it is said."""
+    return Explanation(
+        decision=found.allowed,
+        reason=found.reason,
+        statements=[_because(one) for one in found.because],
+        ends_with=paths_said([found.ends_with])[0],
+        revision=found.revision,
+        instant=found.instant,
+    )
+
+
+def access_said(found: AccessView, compared: Difference | None) -> Access:
+    """What somebody has as it is said."""
     return Access(
         principal=Who(type=found.principal.kind.label, id=found.principal.id),
         state=found.state,
@@ -222,7 +226,8 @@ def _because(found: Because) -> StatementHeld:
     )
 
 
-def _could(found: Candidate) -> Could:
+def could_said(found: Candidate) -> Could:
+    """Somebody who may as it is said."""
     return Could(
         type=found.type,
         id=found.name,
