@@ -33,7 +33,7 @@ def smallest_size(paths: Collection[Edges]) -> int:
     return next(size for size in sizes if any(cuts_all(one, paths) for one in itertools.combinations(edges, size)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(paths_of_edges)
 def test_a_cut_meets_every_path_and_no_smaller_set_does(paths: list[tuple[Fact, ...]]) -> None:
     cut = smallest_cut(paths)
@@ -107,7 +107,7 @@ def agree(rows: list[Row], asked: Row, revision: int, instant: int) -> None:
 revisions, instants = st.integers(1, 7), st.sampled_from([10, 60, 100])
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds(), requests, revisions, instants)
 def test_the_specification_denies_without_the_cut_and_allows_without_less(
     rows: list[Row], request: Row, revision: int, instant: int
@@ -115,7 +115,7 @@ def test_the_specification_denies_without_the_cut_and_allows_without_less(
     agree(rows, asked_of(1, 11, request), revision, instant)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds_with_apis(), on_apis, st.sampled_from([(1, 11), (1, None), (81, None)]), st.sampled_from(API_ACTIONS))
 def test_the_same_is_so_of_registered_apis(
     rows: list[Row], request: Row, principal: tuple[int, int | None], action: str

@@ -98,7 +98,7 @@ def said_of(condition: Condition | None) -> Json:
     return {} if condition is None else condition.block
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(blocks.map(block_of), brought, brought, effects)
 def test_what_is_settled_stays_so_and_what_is_open_hangs_on_what_remains(
     block: Json, given_: Json, more: Json, effect: Effect

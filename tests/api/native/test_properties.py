@@ -130,12 +130,13 @@ BAD_ALIASES = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_ALIASES)
-def test_an_alias_that_could_be_taken_for_something_else_is_refused(root: World, case: str) -> None:
+def test_an_alias_that_could_be_taken_for_something_else_is_refused(root: World) -> None:
     ann = root.person()
     change(root, ann, alias="good")
     with unwritten(root):
-        change(root, ann, 400, alias=BAD_ALIASES[case])
+        for case, alias in BAD_ALIASES.items():
+            response = root.call("PATCH", f"/v1/principals/{ann.id}", {"alias": alias})
+            assert response.status_code == 400, case
     assert look(root, ann)["alias"] == "good"
 
 
@@ -221,13 +222,13 @@ RAW = {
 }
 
 
-@pytest.mark.parametrize("case", [*BAD_BODIES, *RAW])
-def test_what_cannot_be_stored_is_refused(root: World, case: str) -> None:
+def test_what_cannot_be_stored_is_refused(root: World) -> None:
     ann = root.person()
-    content = RAW[case] if case in RAW else json.dumps(BAD_BODIES[case]).encode()
+    contents = RAW | {case: json.dumps(body).encode() for case, body in BAD_BODIES.items()}
     with unwritten(root):
-        for method, path in (("PATCH", f"/v1/principals/{ann.id}"), ("PUT", "/v1/resources/thing/t1")):
-            ok(root.call(method, path, content=content), 400)
+        for case, content in contents.items():
+            for method, path in (("PATCH", f"/v1/principals/{ann.id}"), ("PUT", "/v1/resources/thing/t1")):
+                assert root.call(method, path, content=content).status_code == 400, (case, path)
 
 
 def test_a_number_that_no_float_holds_comes_back_or_is_refused(root: World) -> None:
@@ -421,10 +422,12 @@ ODD_CHANGES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("changes", ODD_CHANGES, ids=str)
-def test_a_preview_takes_no_change_that_the_call_would_not_take(root: World, changes: Any) -> None:
+def test_a_preview_takes_no_change_that_the_call_would_not_take(root: World) -> None:
     """What is asked for by the name of a use case is as strict as what is asked for by a path."""
     assert "properties.update" in VERBS
     ann = root.person()
-    body = {"operation": "properties.update", "arguments": {"principal": ann.id, "changes": changes}}
-    refused(root, "POST", "/v1/preview", body, status=400)
+    answered = {}
+    for changes in ODD_CHANGES:
+        body = {"operation": "properties.update", "arguments": {"principal": ann.id, "changes": changes}}
+        answered[str(changes)] = root.call("POST", "/v1/preview", body).status_code
+    assert set(answered.values()) == {400}, answered

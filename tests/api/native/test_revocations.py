@@ -45,6 +45,7 @@ def reader(root: World) -> tuple[Person, str, str, str]:
     role, group = root.role(policy), root.group(ann)
     root.attach_role(role, user=ann.id)
     root.attach_role(role, group=group)
+    root.attach_policy(policy, group=group)
     root.attach_policy(policy, user=ann.id)
     return ann, policy, role, group
 
@@ -106,18 +107,17 @@ BAD_ITEMS: dict[str, tuple[Json, int]] = {
 }
 
 
-@pytest.mark.parametrize("place", ["before", "after"])
-@pytest.mark.parametrize("case", BAD_ITEMS)
-def test_one_item_that_cannot_be_leaves_everything_as_it_is(root: World, case: str, place: str) -> None:
+def test_one_item_that_cannot_be_leaves_everything_as_it_is(root: World) -> None:
+    """Whether it comes before what can be or after it."""
     ann, policy, role, _ = reader(root)
     owner = next(one for one in root.get("/v2/users")["users"] if one["email"] == "root@example.org")["id"]
-    item, status = BAD_ITEMS[case]
-    text = json.dumps(item)
-    for name, value in {"role": role, "user": ann.id, "root": owner}.items():
-        text = text.replace(f"{{{name}}}", value)
     good = {"operation": "policies.delete", "arguments": {"policy": policy}}
-    items = [json.loads(text), good] if place == "before" else [good, json.loads(text)]
-    refused(root, "POST", "/v1/revocations", {"revocations": items}, status=status)
+    for item, status in BAD_ITEMS.values():
+        text = json.dumps(item)
+        for name, value in {"role": role, "user": ann.id, "root": owner}.items():
+            text = text.replace(f"{{{name}}}", value)
+        for items in ([json.loads(text), good], [good, json.loads(text)]):
+            refused(root, "POST", "/v1/revocations", {"revocations": items}, status=status)
     assert may(root, ann)
 
 
@@ -135,13 +135,10 @@ def test_more_than_a_thousand_are_refused(root: World) -> None:
         ok(revoke(root, *[item] * 100))
 
 
-GIVING = sorted(VERBS.keys() - TAKING)
-
-
-@pytest.mark.parametrize("operation", GIVING)
-def test_what_gives_or_changes_is_no_revocation(root: World, operation: str) -> None:
-    detail = refused(root, "POST", "/v1/revocations", said((operation, {})), status=400)["detail"]
-    assert detail == f"`{operation}` is not a revocation"
+def test_what_gives_or_changes_is_no_revocation(root: World) -> None:
+    for operation in sorted(VERBS.keys() - TAKING):
+        detail = refused(root, "POST", "/v1/revocations", said((operation, {})), status=400)["detail"]
+        assert detail == f"`{operation}` is not a revocation"
 
 
 def test_every_revocation_is_something_that_can_be_asked_for() -> None:
@@ -169,7 +166,7 @@ def test_what_comes_later_sees_what_came_before(root: World) -> None:
         )
         ok(revoke(root, end, ("dormant.end", {"holder": ann.id, "thing": role}), end), 404)
     assert ok(revoke(root, detach, detach, end, ("dormant.end", {"holder": ann.id, "thing": role})))["changed"]
-    assert ok(root.call("GET", "/v1/dormant-edges"))["total"] == 0
+    assert ann.id not in root.call("GET", "/v1/dormant-edges").text
     assert may(root, ann), "by the policy of her own"
     ok(root.call("POST", f"/v2/policies/{policy}/users/{ann.id}"), 201)
 
@@ -210,12 +207,12 @@ def test_two_items_never_remove_the_last_root(root: World) -> None:
         "organizations.remove_user": lambda user: {"organization": here, "user": user},
         "organizations.suspend_user": lambda user: {"organization": here, "user": user},
     }
-    for one, of_one in ways.items():
-        for other, of_other in ways.items():
-            if other == "organizations.suspend_user":
-                continue  # she would suspend herself
-            with unwritten(root):
-                ok(revoke(heirs, (one, of_one(first)), (other, of_other(second))), 403)
+    # Nobody suspends herself.
+    for one, other in [(one, other) for one in ways for other in ways if "suspend" not in other]:
+        items = said((one, ways[one](first)), (other, ways[other](second)))
+        status = heirs.call("POST", "/v1/revocations?preview=true", items).status_code
+        assert status == 403, f"{one} of the one and {other} of the other"
+        refused(heirs, "POST", "/v1/revocations", items)
     ok(revoke(heirs, ("users.delete", {"user": first})))
     with unwritten(root):
         ok(revoke(heirs, ("users.delete", {"user": second})), 403)
@@ -389,21 +386,18 @@ def test_one_call_ends_a_person_everywhere(small_tenant: Tenant) -> None:
     other = small_tenant.organization()
     user = public_id(small_tenant, ann)
     small_tenant.send("POST", f"/organizations/{other}/members", {"members": [user]}, status=204)
-    refused(
-        machine(small_tenant, "iam.revocation.Apply"),
-        "POST",
-        "/v1/revocations",
-        said(("accounts.delete", {"user": user})),
-    )
-    refused(machine(small_tenant, "delete:users"), "POST", "/v1/revocations", said(("accounts.delete", {"user": user})))
+    item: tuple[str, Json] = ("accounts.delete", {"user": user})
+    for scope in ("iam.revocation.Apply", "delete:users"):
+        refused(machine(small_tenant, scope), "POST", "/v1/revocations", said(item))
+    both = machine(small_tenant, "iam.revocation.Apply", "delete:users")
     before = head(root)
-    ok(revoke(machine(small_tenant, "iam.revocation.Apply", "delete:users"), ("accounts.delete", {"user": user})))
+    ok(revoke(both, item))
     assert head(root) == before + 1
     assert small_tenant.call("GET", f"/users/{quoted(user)}").status_code == 404
     assert small_tenant.get(f"/organizations/{other}/members") == []
     assert root.as_(ann.key).status("/v2/users/me/groups") == 401
     assert not may(root, ann)
-    ok(revoke(admin, ("accounts.delete", {"user": user})))
+    ok(revoke(admin, item))
     assert head(root) == before + 1
 
 
@@ -502,11 +496,11 @@ def test_a_preview_of_each_writes_nothing_and_says_who_loses(root: World, operat
 
 def test_a_batch_is_applied_only_while_its_impact_is_the_one_that_was_seen(root: World) -> None:
     """412 and nothing written as soon as it has another; 200 with the one that it has."""
-    ann, policy, role, group = reader(root)
-    body = said(("roles.delete", {"role": role}), ("policies.detach_user", {"policy": policy, "user": ann.id}))
+    ann, policy, role, _ = reader(root)
+    body = said(("roles.delete", {"role": role}), ("policies.delete", {"policy": policy}))
     path = "/v1/revocations"
     digest = ok(root.call("POST", f"{path}?preview=true", body))["digest"]
-    root.delete(f"/v2/groups/{group}/members/{ann.id}")
+    root.attach_role(role, user=root.person().id)
     for wrong in (digest, "0" * 64):
         with unwritten(root):
             assert root.call("POST", path, body, headers={"If-Match": f'"{wrong}"'}).status_code == 412
@@ -526,8 +520,9 @@ def test_a_preview_has_no_preview_and_needs_its_right(root: World) -> None:
     refused(root, "POST", "/v1/preview?preview=true", body, status=400)
     refused(able(root, "iam.role.Delete", "iam.revocation.Apply"), "POST", "/v1/preview", body)
     refused(able(root, "iam.revocation.Preview"), "POST", "/v1/preview", body)
+    both = able(root, "iam.role.Delete", "iam.revocation.Preview")
     with unwritten(root):
-        ok(able(root, "iam.role.Delete", "iam.revocation.Preview").call("POST", "/v1/preview", body))
+        ok(both.call("POST", "/v1/preview", body))
     assert may(root, ann)
 
 
