@@ -1,6 +1,6 @@
 # Rescind: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks serve check format test test-fast clean
+.PHONY: help setup sdks serve check format test test-fast bench clean
 
 PYTHON ?= python3
 UV := PYTHONPATH=.tools .tools/bin/uv
@@ -27,6 +27,10 @@ format: .venv/.ready-dev ## Put the source into its one form
 test: check sdks ## Everything: checks, and all tests on SQLite and PostgreSQL (PostgreSQL comes in a wheel)
 	@$(VENV)/pytest -n 4 --dist worksteal -q
 
+bench: .venv/.ready-bench ## Measure, beside other engines, and write docs/performance.md: a quarter of an hour
+	@command -v wrk >/dev/null || echo "wrk is missing: nothing will be measured over HTTP (Debian has it as the package wrk)"
+	@$(VENV)/python bench/report.py $(BENCH_OPTIONS)
+
 clean: ## Remove what was set up here
 	rm -rf .venv .tools
 
@@ -44,6 +48,10 @@ clean: ## Remove what was set up here
 
 .venv/.ready-dev: .venv/.ready
 	@$(UV) pip install --quiet --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+.venv/.ready-bench: .venv/.ready-dev bench/peers.txt
+	@$(UV) pip install --quiet --constraint constraints.txt --requirement bench/peers.txt
 	@touch $@
 
 # SDKs that tests run beside those of constraints.txt: an older one, and that of Node.

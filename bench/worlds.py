@@ -146,7 +146,7 @@ def wide_group(world: World, number: int) -> str:
 def make_database(world: World, database: str, *, root_key: str | None = None, wide: Sequence[int] = ()) -> int:
     """Make the world in the first organization of an empty database, and return that organization's key.
 
-    For each number in `wide` there are two roles more, with the policies of the first ones: one that so many users hold
+    For each number in `wide` there are two roles more, each with a policy of its own: one that so many users hold
     themselves, one that they hold through one group. `root_key` is the root's API key. Secrets are sealed under
     `RESCIND_SECRET_KEY`, which PostgreSQL needs.
 
@@ -193,15 +193,17 @@ def _fill(connection: sa.Connection, world: World, organization: int, wide: Sequ
         )
         return range(made[0], made[-1] + 1)
 
-    policies = several(ObjectKind.POLICY, len(world.policies))
-    held_by_role = [*world.roles, *(world.roles[number] for number in range(len(wide)) for _ in range(2))]
+    own = range(len(world.policies), len(world.policies) + 2 * len(wide))
+    written = [*world.policies, *(Policy(False, f"wide{number}.*", "*", False) for number in own)]
+    policies = several(ObjectKind.POLICY, len(written))
+    held_by_role = [*world.roles, *([number] for number in own)]
     roles = several(ObjectKind.ROLE, len(held_by_role))
     groups = several(ObjectKind.GROUP, len(world.roles) + len(wide))
     users = several(ObjectKind.USER, world.size)
     members = several(ObjectKind.MEMBERSHIP, world.size)
 
     def facts() -> Iterator[Fact]:
-        for key, policy in zip(policies, world.policies, strict=True):
+        for key, policy in zip(policies, written, strict=True):
             yield Fact(FactKind.EXISTENCE, key)
             yield Fact(FactKind.DOCUMENT, key, value=store_form(document(policy)))
         definition = json.dumps({"role_type": "assignable", "max_session_duration": 3600})

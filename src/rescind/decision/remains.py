@@ -7,8 +7,8 @@ from typing import Any
 from rescind.decision.conditions import holds
 from rescind.model.conditions import Condition, ConditionTest, Effect
 
-_SETTLED = ("type", "id", "name")
-"""What is known of subject, resource and action whatever else a request brings."""
+_SETTLED = {"subject": ("type", "id"), "resource": ("type", "id"), "action": ("name",)}
+"""What is known whatever else a request brings."""
 
 
 class Settled(Enum):
@@ -38,7 +38,7 @@ def remains(
 
 
 def _is_open(test: ConditionTest, attributes: Mapping[str, Any]) -> bool:
-    if test.path[1] in _SETTLED and test.path[0] != "context":
+    if test.path[1] in _SETTLED.get(test.path[0], ()):
         return False
     value: Any = attributes
     for part in test.path:

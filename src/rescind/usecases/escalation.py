@@ -112,6 +112,9 @@ def _given(unit: Unit) -> list[Statement]:
         if fact.kind not in (FactKind.SUSPENSION, FactKind.BLOCK) and not _is_same_type(old, fact):
             had = _flow(unit, before, old) if old and fact.kind is FactKind.DOCUMENT else []
             given += _of_effect(Effect.ALLOW, [*_flow(unit, after, fact), *_entered(unit, after, fact)], but=had)
+        if fact.kind is FactKind.PROPERTIES:
+            # What was not there may have been what a Deny asked for.
+            given += _of_effect(Effect.DENY, _flow(unit, after, fact))
     for fact in closed:
         new = next((begun for begun in opened if begun.place == fact.place), None)
         if fact.kind in (FactKind.SUSPENSION, FactKind.BLOCK):
@@ -121,6 +124,11 @@ def _given(unit: Unit) -> list[Statement]:
             kept = _flow(unit, after, new) if new and fact.kind is FactKind.DOCUMENT else []
             given += _of_effect(Effect.DENY, _flow(unit, before, fact), but=kept)
     return given
+
+
+def _reads_subject(statement: Statement) -> bool:
+    """Whether properties of its holder may decide if a statement holds."""
+    return statement.condition is not None and any(test.path[0] == "subject" for test in statement.condition.tests)
 
 
 def _of_effect(effect: Effect, statements: Iterable[Statement], but: Collection[Statement] = ()) -> list[Statement]:
@@ -164,7 +172,7 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             return list(statements_of(fact.value or ""))
         case FactKind.EXISTENCE | FactKind.ROLE_DEFINITION | FactKind.SUSPENSION | FactKind.API_ACCESS:
             kind = unit.kind_of(fact.holder)
-            if fact.kind is FactKind.EXISTENCE and kind is ObjectKind.MEMBERSHIP:
+            if fact.kind is FactKind.EXISTENCE and kind is ObjectKind.MEMBERSHIP and fact not in unit.plan.opened:
                 # A person who leaves takes nothing with him that anybody else would gain.
                 return []
             return _of_object(unit, world, fact.holder, kind)
@@ -176,7 +184,7 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
         ):
             return _of_object(unit, world, fact.thing, unit.kind_of(fact.thing))
         case FactKind.BLOCK:
-            return [held.statement for held in effective_permissions(snapshot_of(unit.reader, Principal(fact.holder)))]
+            return _of_principal(unit, world, fact.holder)
         case (
             FactKind.HOME
             | FactKind.PERSONAL
@@ -199,11 +207,12 @@ def _flow(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
             | FactKind.GRANT_USAGE
             | FactKind.SIGNING_KEY
             | FactKind.TOKEN_FAMILY
-            | FactKind.PROPERTIES
         ):
             return []
         case FactKind.GRANT_DEFINITION:
             return list(world.statements(fact.holder))
+        case FactKind.PROPERTIES:
+            return [statement for statement in _of_principal(unit, world, fact.holder) if _reads_subject(statement)]
 
 
 def _entered(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
@@ -251,12 +260,27 @@ def _of_object(view: View, world: Snapshot, key: int, kind: ObjectKind) -> list[
             return _said_by(world, world.from_role(key) if world.assignable(key) else ())
         case ObjectKind.GROUP:
             # What it carries outside of organizations comes with it.
-            scopes = {view.organization, PLATFORM}
+            scopes = {_owner(view, key), PLATFORM}
             return [said for scope in sorted(scopes) for said in _said_by(world, world.from_holder(key, scope))]
         case ObjectKind.MEMBERSHIP:
-            return _said_by(world, replace(world, principal=Principal(PLATFORM, view.organization, key)).reaches)
+            owned = [_EVERYTHING] if world.held(key, FactKind.ROOT) else []
+            principal = Principal(PLATFORM, _owner(view, key), key)
+            return [*owned, *_said_by(world, replace(world, principal=principal).reaches)]
         case _:
             return []
+
+
+def _of_principal(unit: Unit, world: Snapshot, key: int) -> list[Statement]:
+    """The statements that a membership has, or a user outside of organizations."""
+    if unit.kind_of(key) is ObjectKind.MEMBERSHIP:
+        return _of_object(unit, world, key, ObjectKind.MEMBERSHIP)
+    return [held.statement for held in effective_permissions(snapshot_of(unit.reader, Principal(key)))]
+
+
+def _owner(view: View, key: int) -> int:
+    """The organization of an object; of one that is just made, the one that is acted in."""
+    found = view.reader.objects([key]).get(key)
+    return found.owner if found else view.organization
 
 
 def _said_by(world: Snapshot, reaches: Iterable[Reach]) -> list[Statement]:

@@ -131,14 +131,12 @@ def _held(view: View, holder: Object) -> list[Interval]:
 
 
 def _grant(unit: Unit, holder: Object, scope: int, permissions: Sequence[Pair], expires_at: int | None = None) -> None:
-    before = len(_held(unit, holder))
+    before = {held.fact.thing for held in _held(unit, holder)}
     known = _scopes_of_all(unit, {identifier for identifier, _ in permissions})
     found = {_permission(holder, known, *pair).key for pair in permissions}
-    opened = [
+    for key in sorted(found):
         unit.open(Fact(FactKind.PERMISSION_GRANT, holder.key, key, scope, expires_at=expires_at))
-        for key in sorted(found)
-    ]
-    if before + sum(opened) > limits.PERMISSIONS_MAX:
+    if len(before | found) > limits.PERMISSIONS_MAX:
         raise LimitReached(f"No more permissions can be assigned to this {holder.kind.label}.")
 
 

@@ -39,6 +39,10 @@ def get(view: View, principal: str) -> PrincipalView:
 def update(unit: Unit, *, principal: str, changes: Mapping[str, Any]) -> str:
     """Set what `changes` names: `alias`, None for none, and members of `properties`, None to take one away."""
     _, holder = _find(unit, principal)
+    if not changes.keys() <= {"alias", "properties"}:
+        raise Invalid("only `alias` and `properties` can be changed")
+    if not isinstance(changes.get("alias"), str | None) or not isinstance(changes.get("properties"), Mapping | None):
+        raise Invalid("`alias` must be a string and `properties` an object, or null")
     if "alias" in changes:
         _set_alias(unit, holder, changes["alias"])
     if "properties" in changes:

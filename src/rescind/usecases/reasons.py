@@ -5,25 +5,26 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rescind.decision.cut import smallest_cut
-from rescind.decision.decide import AccessRequest, Ground, Reason, decide, speaks_of
+from rescind.decision.decide import AccessRequest, Decision, Ground, Reason, decide, speaks_of
 from rescind.decision.effective import effective_permissions
-from rescind.decision.impact import Loss, access_of
+from rescind.decision.impact import Access, Loss, access_of
 from rescind.decision.remains import Settled, remains
 from rescind.decision.snapshot import Snapshot
 from rescind.engine.decisions import Question
 from rescind.engine.principals import named, snapshot_of
 from rescind.model.conditions import Condition, Effect
 from rescind.model.documents import Statement
-from rescind.model.errors import NotFound
+from rescind.model.errors import NotFound, Refusal
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object
 from rescind.store.contract import Window
-from rescind.usecases.decision_points import elsewhere, organization_named
+from rescind.usecases.decision_points import EXPLAIN, elsewhere, organization_named
 from rescind.usecases.impacts import Loses, explained
 from rescind.usecases.paths import Step, steps_of
 from rescind.usecases.properties import PRINCIPAL
-from rescind.usecases.questions import posed, resource_of, weigh
+from rescind.usecases.questions import Weighed, posed, resource_of, weigh
 from rescind.usecases.searches import candidates_around, name_of
+from rescind.usecases.service import in_named_organization
 from rescind.usecases.unit import View
 
 
@@ -96,12 +97,14 @@ def explain(view: View, question: Question) -> Explanation:
     """Decide a question and say why, in the scope of who asks, or in the one that the question's context names."""
     view = _there(view, question)
     asked = weigh(view.reader, replace(question, scope=view.organization))
-    if asked is None:
+    if asked is None or (view.organization != PLATFORM and not asked.snapshot.principal.membership):
+        # Who is no member here is unknown here, whoever he is elsewhere.
         return Explanation(False, "unknown_subject", (), (), view.reader.revision, view.reader.instant)
     decision = asked.decision
     paths = [ground.path for ground in decision.because]
     if decision.reason is Reason.ROOT:
         paths = [(root,) for root in asked.snapshot.held(asked.snapshot.principal.membership, FactKind.ROOT)]
+        paths += [ground.path for ground in _without_root(asked).because]
     cut = [(edge,) for edge in smallest_cut(paths)] if decision.allowed else []
     return Explanation(
         decision.allowed,
@@ -111,6 +114,16 @@ def explain(view: View, question: Question) -> Explanation:
         decision.revision,
         decision.instant,
     )
+
+
+def _without_root(asked: Weighed) -> Decision:
+    """What would be decided if the organization were not one's own: nothing is granted by a Deny."""
+    snapshot = asked.snapshot
+    facts = {
+        holder: [fact for fact in held if fact.kind is not FactKind.ROOT] for holder, held in snapshot.facts.items()
+    }
+    decision = decide(asked.request, replace(snapshot, facts=facts))
+    return decision if decision.allowed else replace(decision, because=())
 
 
 def access(view: View, *, principal: str, type_: str) -> AccessView:
@@ -140,7 +153,7 @@ def access_then(
 
 def difference(before: View, after: View, *, principal: str, type_: str) -> Difference:
     """What a principal lost and gained from one view to another. Raises `TooMuchWork`."""
-    was, became = (access_of(_snapshot(view, principal, type_)) for view in (before, after))
+    was, became = (_access(view, principal, type_) for view in (before, after))
     return Difference(
         explained(Loss(was, became).rows, before, after), explained(Loss(became, was).rows, after, before)
     )
@@ -175,13 +188,14 @@ def _candidate(view: View, snapshot: Snapshot, name: str, request: AccessRequest
     reason = decide(request, snapshot).reason
     if reason is Reason.ROOT:
         return Candidate(type_, name, When.ALWAYS, (), (), ())
-    if reason not in _OPEN:
+    is_session_open = reason is Reason.SESSION_ENDED and snapshot.assumption is not None
+    if reason not in _OPEN and not is_session_open:
         return None
     may, unless, grounds = _sides(snapshot, request)
     if not grounds or None in unless:
         return None
     is_certain = None in may
-    is_always = is_certain and not unless and reason is not Reason.OUTSIDE_TERMS
+    is_always = is_certain and not unless and reason is not Reason.OUTSIDE_TERMS and not is_session_open
     return Candidate(
         type_,
         name,
@@ -219,9 +233,17 @@ def _there(view: View, question: Question) -> View:
     if name is None:
         return view
     found = organization_named(view.reader, name) if isinstance(name, str) else None
-    if found is None or not (found.key == view.organization or view.is_administered):
+    if found is None:
         raise elsewhere()
-    return view.inside(found.key)
+    if found.key == view.organization or view.is_administered:
+        return view.inside(found.key)
+    try:
+        there = in_named_organization(view.reader, view.actor, found.id, may_have_ended=False)
+    except Refusal:
+        raise elsewhere() from None
+    if not there.may(EXPLAIN, "organization", found.id):
+        raise elsewhere()
+    return View(view.reader, there, found.key, view.issuer)
 
 
 def _snapshot(view: View, principal: str, type_: str) -> Snapshot:
@@ -229,6 +251,14 @@ def _snapshot(view: View, principal: str, type_: str) -> Snapshot:
     if found is None:
         raise NotFound(PRINCIPAL)
     return snapshot_of(view.reader, found)
+
+
+def _access(view: View, principal: str, type_: str) -> Access:
+    """What somebody may do there; nothing, where there is nobody of that name."""
+    try:
+        return access_of(_snapshot(view, principal, type_))
+    except NotFound:
+        return Access(Reason.ACCOUNT_ENDED, (), view.organization != PLATFORM)
 
 
 def _is_known(view: View, principal: str, type_: str) -> bool:

@@ -26,12 +26,13 @@ class Relation(Generic[Holder, Thing]):
 
 
 def attach(unit: Unit, kind: FactKind, holder: Object, thing: Object, expires_at: int | None = None) -> bool:
-    """Open an edge, and say whether it was not there, or had another end. At most 500 of a kind hang on one holder.
+    """Open an edge, and say whether it was not there. At most 500 of a kind hang on one holder.
 
-    With `expires_at` (microseconds since 1970) time ends it then.
+    With `expires_at` (microseconds since 1970) time ends it then; one that is there gets another end.
     """
-    checked = limits.end(expires_at, unit.now)
-    opened = unit.open(Fact(kind, holder.key, thing.key, unit.organization, expires_at=checked))
+    edge = Fact(kind, holder.key, thing.key, unit.organization, expires_at=limits.end(expires_at, unit.now))
+    was_there = any(known.place == edge.place for known in unit.facts(holder.key, kind))
+    opened = unit.open(edge) and not was_there
     if opened and len(unit.facts(holder.key, kind)) >= ATTACHMENTS_MAX:
         raise Invalid(f"more than {ATTACHMENTS_MAX} on one {holder.kind.label}")
     return opened

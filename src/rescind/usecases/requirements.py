@@ -45,7 +45,8 @@ class Requirement:
 
     On the platform the actions are scopes of the API that manages this server, whatever the call is about. `own_scopes`
     suffice for a user who asks about herself; `newer` are alternatives that refusals do not name.
-    Elsewhere `administrators` is the scope by which the platform's may make the call, too.
+    Elsewhere `administrators` is the scope by which the platform's may make the call, too. With `named` the target is a
+    principal by any of its names: a right on one of them is a right on all.
     """
 
     any_of: tuple[tuple[str, ...], ...]
@@ -56,6 +57,7 @@ class Requirement:
     own_scopes: tuple[str, ...] = ()
     newer: tuple[str, ...] = ()
     administrators: str = ""
+    named: bool = False
 
     def demand_scope(self, actor: Actor, *, is_own: bool) -> None:
         """Raise `MissingScope` unless the administrator of the platform may."""

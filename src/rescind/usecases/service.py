@@ -7,6 +7,7 @@ from hmac import compare_digest
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from rescind.engine.freshness import Freshness, Moment
+from rescind.engine.principals import SESSION, USER, named
 from rescind.model.changes import Change, Origin, Plan, touched_by
 from rescind.model.errors import Changed, Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import FactKind
@@ -378,10 +379,12 @@ def _admit_member(reader: Reader, call: Call) -> Actor:
     if acting is Acting.EVERYWHERE:
         return actor
     if acting in (Acting.PERSON, Acting.HEIR):
-        actor = _in_named_organization(reader, actor, call.target_id, may_have_ended=acting is Acting.HEIR)
+        actor = in_named_organization(reader, actor, call.target_id, may_have_ended=acting is Acting.HEIR)
         if not actor.snapshot.exists(actor.organization):
             return actor
     target_id = call.target_id
+    if call.requirement.named:
+        target_id = _id_of(reader, actor.organization, target_id)
     if acting is Acting.HERE:
         target_id = reader.objects([actor.organization])[actor.organization].id
     if acting is Acting.SESSION:
@@ -396,6 +399,15 @@ def _admit_member(reader: Reader, call: Call) -> Actor:
     return actor
 
 
+def _id_of(reader: Reader, organization: int, name: str) -> str:
+    """The id of the user whom a name means, herself or through her session; of nobody the name."""
+    for type_ in (USER, SESSION):
+        found = named(reader, organization, type_, name)
+        if found is not None and found.user:
+            return reader.objects([found.user])[found.user].id
+    return name
+
+
 def _heir(reader: Reader, actor: Actor, call: Call) -> Actor:
     """Whose key belongs to an ended organization: it is good for one thing, to restore it."""
     ended = reader.objects([actor.organization])[actor.organization]
@@ -406,10 +418,10 @@ def _heir(reader: Reader, actor: Actor, call: Call) -> Actor:
     return actor
 
 
-def _in_named_organization(reader: Reader, actor: Actor, organization_id: str, *, may_have_ended: bool) -> Actor:
+def in_named_organization(reader: Reader, actor: Actor, organization_id: str, *, may_have_ended: bool) -> Actor:
     """The same person as a member of another organization, which is unknown to her unless she is one there.
 
-    An ended one is unknown too, but for its root where she may restore it.
+    An ended one is unknown too, but for its root where she may restore it. Raises any refusal.
     """
     found = reader.find_object(ObjectKind.ORGANIZATION, organization_id)
     there = in_organization(reader, actor, found.key) if found else None

@@ -48,7 +48,7 @@ _ATTACHING: Mapping[tuple[FactKind, ObjectKind], tuple[str, str, str]] = {
     (FactKind.CLIENT_GRANT, ObjectKind.CLIENT): ("iam.Escalate", "organization", "create:client_grants"),
     (FactKind.GROUP_MEMBERSHIP, ObjectKind.MEMBERSHIP): ("iam.group.AddMember", "group", "create:group_members"),
     (FactKind.API_ACCESS, ObjectKind.MEMBERSHIP): ("account.user.Update", "user", "update:users"),
-    (FactKind.SUSPENSION, ObjectKind.MEMBERSHIP): ("iam.organization.UnsuspendUser", "user", "update:users"),
+    (FactKind.SUSPENSION, ObjectKind.MEMBERSHIP): ("iam.organization.UnsuspendUser", "organization", "update:users"),
     (FactKind.BLOCK, ObjectKind.USER): ("iam.Escalate", "organization", "update:users"),
     (FactKind.DOCUMENT, ObjectKind.POLICY): ("iam.policy.Update", "policy", "update:roles"),
     (FactKind.ROLE_DEFINITION, ObjectKind.ROLE): ("iam.role.Update", "role", "update:roles"),
@@ -58,7 +58,7 @@ _ATTACHING: Mapping[tuple[FactKind, ObjectKind], tuple[str, str, str]] = {
     (FactKind.EXISTENCE, ObjectKind.ROLE): ("iam.role.Restore", "role", "create:roles"),
     (FactKind.EXISTENCE, ObjectKind.GROUP): ("iam.group.Restore", "group", "create:groups"),
     (FactKind.EXISTENCE, ObjectKind.POLICY): ("iam.policy.Restore", "policy", "create:roles"),
-    (FactKind.EXISTENCE, ObjectKind.MEMBERSHIP): ("iam.invitation.Create", "user", "create:organization_members"),
+    (FactKind.EXISTENCE, ObjectKind.MEMBERSHIP): ("iam.invitation.Create", "invitation", "create:organization_members"),
     (FactKind.EXISTENCE, ObjectKind.ORGANIZATION): ("iam.organization.Restore", "organization", "create:organizations"),
 }
 """Who may grant what by hand: action and type of its target inside an organization, scope outside."""
@@ -89,6 +89,11 @@ def undo(unit: Unit, *, revision: str) -> Undone:
     change = history.found(unit, revision)
     unit.cause = {"undoes": change.revision}
     return _Undoing(unit, change).run()
+
+
+def _outlasts(one: Fact, other: Fact) -> bool:
+    """Whether time ends one fact later than another."""
+    return other.expires_at is not None and (one.expires_at is None or one.expires_at > other.expires_at)
 
 
 class _Undoing:
@@ -131,8 +136,11 @@ class _Undoing:
             return self._bring_back(fact)
         if fact.kind not in _EDGES:
             return "it is nothing that is granted"
-        if living is not None:
+        if living is not None and living.revision_from != self._change.revision:
             return "there is another in its place by now"
+        if living is not None and not _outlasts(fact, living.fact):
+            # It was not taken: it got a later end, or none.
+            return None
         if not all(self._is_there(key) for key in (fact.holder, fact.thing, fact.scope)):
             return "what it hung on is gone"
         self._grant(fact)
@@ -154,6 +162,9 @@ class _Undoing:
                 return "the person is a member again"
             if not self._is_there(fact.thing) or not self._is_there(fact.scope):
                 return "what it hung on is gone"
+            if self._unit.asks is not None and self._unit.facts(found.key, FactKind.ROOT):
+                self._demand_root()
+            self._free_alias(found)
         self._returned.add(fact.holder)
         self._grant(fact)
         return None
@@ -185,8 +196,7 @@ class _Undoing:
             return
         actor, holder = self._unit.actor, self._holder(fact)
         if fact.kind is FactKind.ROOT:
-            if not actor.is_root:
-                raise Forbidden("only root may give ownership back")
+            self._demand_root()
             return
         action, on, scope = _ATTACHING[fact.kind, holder.kind]
         allowed = (
@@ -197,8 +207,21 @@ class _Undoing:
         if not allowed:
             raise Forbidden(f"not permitted to grant that again: `{scope if actor.is_administrator else action}`")
 
+    def _demand_root(self) -> None:
+        if not self._unit.actor.is_root and not self._unit.actor.is_client:
+            raise Forbidden("only root may give ownership back")
+
+    def _free_alias(self, membership: Object) -> None:
+        """An alias that somebody else has by now stays hers."""
+        field = self._unit.reader.profiles([membership.key])[membership.key].get("alias")
+        taken = self._unit.reader.find_named("alias", field) if field else None
+        if taken is not None and taken.key != membership.key:
+            self._unit.write_profile(membership, alias=None)
+
     def _target(self, fact: Fact, holder: Object, on: str) -> str:
         """The id of what the action is on: the holder, the thing, or the user behind a membership."""
+        if on == "organization" and holder.kind is ObjectKind.MEMBERSHIP:
+            return self._unit.reader.objects([fact.scope])[fact.scope].id
         things = [found for found in self._objects.values() if found.key in (fact.thing, fact.holder)]
         for found in things:
             if found.kind.label.replace("_", "") == on:

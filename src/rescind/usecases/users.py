@@ -206,9 +206,16 @@ def refuse_root(unit: Unit, member: Member) -> None:
         return
     if unit.asks is not None and not unit.actor.is_root and not unit.is_administered:
         raise Forbidden("only root may remove or suspend root")
-    roots = unit.intervals_on(unit.organization, FactKind.ROOT)
-    if sum(unit.exists(root.fact.holder) for root in roots) <= 1:
+    roots = {root.fact.holder for root in unit.intervals_on(unit.organization, FactKind.ROOT)}
+    if not any(_can_act(unit, root) for root in roots - {member.membership.key}):
         raise Forbidden("the last root cannot be removed or suspended: transfer the ownership first")
+
+
+def _can_act(view: View, membership: int) -> bool:
+    """Whether a member, by key, is there, not suspended, and her account not blocked."""
+    joined = view.facts(membership, FactKind.EXISTENCE)
+    is_free = not view.facts(membership, FactKind.SUSPENSION)
+    return is_free and any(view.exists(fact.thing) and not view.facts(fact.thing, FactKind.BLOCK) for fact in joined)
 
 
 def describe(view: View, members: Sequence[Member]) -> list[UserView]:

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from rescind.model.errors import Invalid
+from rescind.model.errors import Invalid, NotFound
 from rescind.model.objects import ObjectKind
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.service import operation_of
@@ -133,6 +133,7 @@ _ASKED_PLAINLY = (Acting.KEY, Acting.HERE, Acting.PLATFORM, Acting.WITHIN)
 def run(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
     """Do several things in one unit, each as if it was asked for alone: all or none."""
     outside = unit.organization
+    places = set()
     unit.cause = {"operations": [item.operation for item in items]}
     for item in items:
         verb = verbs.get(item.operation)
@@ -143,14 +144,18 @@ def run(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
         except msgspec.ValidationError as error:
             raise Invalid(f"`{item.operation}`: {error}") from None
         with unit.seeing_its_plan():
-            way = _way(unit, verb)
-            if way.requirement.acting is Acting.WITHIN:
-                _enter(unit, str(arguments.pop(ORGANIZATION, None) or ""))
-            elif ORGANIZATION in arguments and ORGANIZATION not in signature(verb.usecase).parameters:
-                arguments.pop(ORGANIZATION)
+            is_place = ORGANIZATION not in signature(verb.usecase).parameters
+            place = arguments.pop(ORGANIZATION, None) if is_place else None
+            way = _way(unit, verb, is_within=place is not None)
+            if place is not None:
+                _enter(unit, place)
             _demand(unit, way, arguments)
             verb.usecase(unit, **arguments)
+        places.add(unit.organization)
         unit.organization = outside
+    if len(places) == 1:
+        # What was all done in one organization is in its log.
+        unit.organization = places.pop()
 
 
 def revoke(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
@@ -161,22 +166,29 @@ def revoke(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
     run(unit, verbs, items)
 
 
-def _way(unit: Unit, verb: Verb) -> Way:
-    """The row by which who asks may ask for a verb; the operator may by any."""
-    if unit.asks is None:
-        return verb.ways[0]
+def _way(unit: Unit, verb: Verb, *, is_within: bool) -> Way:
+    """The row by which who asks may ask for a verb, `within` an organization that he names or not.
+
+    The operator may by any, and a member names no organization but her own.
+    """
     for way in verb.ways:
         acting = way.requirement.acting
+        is_meant = (acting is Acting.WITHIN) == is_within
         if unit.is_administered:
-            if acting in (Acting.PLATFORM, Acting.WITHIN) or way.requirement.administrators:
+            if is_meant and (acting in (Acting.PLATFORM, Acting.WITHIN) or way.requirement.administrators):
                 return way
-        elif acting in (Acting.KEY, Acting.HERE):
+        elif unit.asks is None or acting in (Acting.KEY, Acting.HERE):
             return way
-    raise Invalid(f"`{verb.name}` is not for who asks")
+    where = "in an organization" if is_within else "outside of organizations"
+    raise Invalid(f"`{verb.name}` is not for who asks, {where}")
 
 
 def _enter(unit: Unit, organization: str) -> None:
-    unit.organization = unit.get(ObjectKind.ORGANIZATION, organization).key
+    """Go on in an organization. Raises `NotFound` for one in which who asks is not."""
+    found = unit.get(ObjectKind.ORGANIZATION, organization)
+    if not unit.is_administered and unit.asks is not None and found.key != unit.organization:
+        raise NotFound(ObjectKind.ORGANIZATION.label)
+    unit.organization = found.key
 
 
 def _demand(unit: Unit, way: Way, arguments: Mapping[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """The table of `/v1`."""
 
+from dataclasses import replace
+
 from rescind.api.door import Door
 from rescind.api.exchange import Operation
 from rescind.api.impacts import ImpactSaid
@@ -48,6 +50,7 @@ def _scoped(action: str, *, on: str = "organization") -> Requirement:
     return needs(action, on=on, acting=acting, administrators=action)
 
 
+_NAMED = replace(_scoped("iam.access.Read", on="user"), named=True)
 _SELF = needs_credential(on="user")
 _MEMBER = needs_credential(on="organization", acting=Acting.PERSON)
 _GUEST = needs_link()
@@ -61,7 +64,7 @@ OPERATIONS = (
 
     Operation(0, "POST", "/v1/explain", reason_cases.explain, _scoped("iam.decision.Explain"), reasons.explain, 200, reasons.Explanation),
     Operation(0, "POST", "/v1/who-can", reason_cases.who_can, _scoped("iam.decision.Explain"), reasons.who_can, 200, reasons.WhoCan),
-    Operation(0, "GET", "/v1/principals/{principal_id}/access", reason_cases.access_then, _scoped("iam.access.Read", on="user"), reasons.get_access, 200, reasons.Access),
+    Operation(0, "GET", "/v1/principals/{principal_id}/access", reason_cases.access_then, _NAMED, reasons.get_access, 200, reasons.Access),
     Operation(0, "POST", "/v1/preview", verbs.run, _scoped("iam.revocation.Preview"), revocations.preview, 200, ImpactSaid, body_names=True, is_preview=True),
     Operation(0, "POST", "/v1/revocations", verbs.revoke, _scoped("iam.revocation.Apply"), revocations.apply_revocations, 200, revocations.Revoked, body_names=True),
 
