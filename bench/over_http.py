@@ -51,7 +51,7 @@ ROWS = ((1, 1), (1, 32), (1, 128), (100, 32), (1_000, 32))
 """Questions in a request, and connections."""
 BUSY = 32
 """Connections that ask while something else is done."""
-REVOCATIONS_PER_SECOND, WRITERS, READERS = 50, 8, 4
+REVOCATIONS_PER_SECOND, WRITERS, READERS = 50, 16, 4
 LISTS = ("/v2/users", "/v2/roles", "/v2/groups", "/v2/policies")
 WITHOUT_WRK = "`wrk` is missing, so nothing was measured over HTTP; on Debian it is the package `wrk`."
 _CHUNK = 1_000
@@ -83,7 +83,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A row of a table: what was done and by how many workers, and what share of the comparison's rate was left."""
+    """A row of a table: what was done and by how many workers, and what share of the comparison's rate was left.
+
+    `others` is how often per second something else was done meanwhile.
+    """
 
     database: str
     workers: int
@@ -91,6 +94,7 @@ class Measured:
     connections: int
     ratio: float
     p50: float
+    others: float = 0.0
 
 
 class Asked:
@@ -235,7 +239,7 @@ class Place:
         )
         print(f"| alone | {said(without, 1)} | |")
         print(f"| with {statistics.median(rates):.0f} {what}/s | {said(within, 1)} | {ratio:.0%} |\n", flush=True)
-        return [Measured(self.database, self.workers, what, BUSY, ratio, within.p50)]
+        return [Measured(self.database, self.workers, what, BUSY, ratio, within.p50, statistics.median(rates))]
 
     def _ask(self, port: int, size: int, connections: int) -> Load:
         """Let `wrk` ask. Raises if any request fails."""

@@ -107,7 +107,9 @@ class World:
             options["json"] = body
         response = self.client.request(method, path, headers=headers, **options)
         sent = response.request.url.raw_path.decode().partition("?")[0]
-        if sent.startswith("/v2/") and sent not in (STS, "/v2/openapi.json"):
+        # What a preview says is no answer of the call itself.
+        is_preview = response.status_code == 200 and "preview=true" in response.request.url.query.decode()
+        if sent.startswith("/v2/") and sent not in (STS, "/v2/openapi.json") and not is_preview:
             check_answer(method, sent, response.status_code, response.content)
         return response
 

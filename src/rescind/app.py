@@ -54,13 +54,18 @@ def build(settings: Settings) -> Node:
     """Put a node together on a database that has this version's schema."""
     store = Database(engine_for(settings.database))
     freshness = Freshness(store, metrics.FRESHNESS_SECONDS.observe)
-    touches = Touches()
-    decisions = Decisions(store, Pulse(store, freshness, touches, is_near=store.engine.is_near), touches)
+    decisions = decisions_of(store, freshness)
     activity = Activity(store)
     issuer = Issuer(settings.reached_at.rstrip("/") + "/", Vault(secret_key(settings)))
     service = Service(store, freshness, issuer, faithful_grants=settings.faithful_grants, used=activity.note)
     mail = Mail.at(settings.smtp_url, settings.mail_from, settings.reached_at)
     return Node(store, freshness, service, decisions, activity, mail, Logins(store), settings)
+
+
+def decisions_of(store: Database, freshness: Freshness) -> Decisions:
+    """The engine of a node on its store."""
+    touches = Touches()
+    return Decisions(store, Pulse(store, freshness, touches, is_near=store.engine.is_near), touches)
 
 
 def application(node: Node) -> App:

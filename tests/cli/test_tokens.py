@@ -142,6 +142,9 @@ def _migrate_to(database: str, version: str) -> None:
 def _found_as_then(database: str) -> None:
     """An organization with a member, written as nobody had a public id."""
     store = Database(engine_for(database))
+    # What this version writes with a change, and that one did not.
+    with store.engine.pool.connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE changes ADD COLUMN touched TEXT")
     with store.writing() as writer:
         first, now = writer.next_key, writer.head.clock
         organization, user, membership = (
@@ -155,4 +158,6 @@ def _found_as_then(database: str) -> None:
         profile = [ProfileEntry(organization.key, "name", "Old"), ProfileEntry(user.key, "name", "Ann")]
         plan = Plan([organization, user, membership], opened, profile=profile)
         writer.commit(plan, Origin("test.found", str(uuid7())))
+    with store.engine.pool.connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE changes DROP COLUMN touched")
     store.close()

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from rescind.api.mail import Mail
-from rescind.app import Node, application
+from rescind.app import Node, application, decisions_of
 from rescind.engine.activity import Activity
 from rescind.engine.freshness import Freshness
 from rescind.model.errors import Unavailable
@@ -73,7 +73,14 @@ def freshness(store: Watched) -> Freshness:
 def watched(store: Watched, freshness: Freshness) -> Iterator[World]:
     """A node on that store."""
     node = Node(
-        store, freshness, Service(store, freshness, ISSUER), Activity(store), Mail(""), Logins(store), Settings()
+        store,
+        freshness,
+        Service(store, freshness, ISSUER),
+        decisions_of(store, freshness),
+        Activity(store),
+        Mail(""),
+        Logins(store),
+        Settings(),
     )
     with TestClient(application(node), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY)
@@ -191,7 +198,14 @@ def test_what_time_ended_stays_ended_and_changes_stay_in_order_when_the_database
     store = Database(engine)
     freshness = Freshness(store)
     node = Node(
-        store, freshness, Service(store, freshness, ISSUER), Activity(store), Mail(""), Logins(store), Settings()
+        store,
+        freshness,
+        Service(store, freshness, ISSUER),
+        decisions_of(store, freshness),
+        Activity(store),
+        Mail(""),
+        Logins(store),
+        Settings(),
     )
     with TestClient(application(node), raise_server_exceptions=False) as client:
         world = World(client, ROOT_KEY)
