@@ -489,9 +489,9 @@ def large(request: pytest.FixtureRequest, make_migrated: Callable[[str], str]) -
 PARAMETERS = {"revision": 300, "instant": 0, "keys": [5, 600, 1700], "kinds": [8, 9], "kind": 8, "limit": 10, "mark": 0}
 PARAMETERS |= {"near": 5, "far_kind": 2, "scope": 0, "key": 5, "owners": [0]}
 
-STATEMENTS: dict[str, sa.Executable] = {
+STATEMENTS: dict[str, Any] = {
     **LOADERS,
-    "SURROUNDINGS": sql.SURROUNDINGS["postgresql"],
+    "SURROUNDINGS": sql.SURROUNDINGS,
     "LAST_END": sql.LAST_END,
     "edges of a holder": sql.edges(of_holder=True).onward,
     "edges of a holder, backward": sql.edges(of_holder=True).backward,
@@ -507,8 +507,10 @@ STATEMENTS: dict[str, sa.Executable] = {
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_intervals_are_loaded_by_an_index(large: Engine, name: str, revision: int) -> None:
     parameters = {**PARAMETERS, "revision": revision}
-    bound = {one.key for one in visitors.iterate(STATEMENTS[name]) if isinstance(one, sa.BindParameter)}
-    statement = STATEMENTS[name].params({key: value for key, value in parameters.items() if key in bound})
+    said = STATEMENTS[name]
+    said = said[large.pool.dialect.name] if isinstance(said, dict) else said
+    bound = {one.key for one in visitors.iterate(said) if isinstance(one, sa.BindParameter)}
+    statement = said.params({key: value for key, value in parameters.items() if key in bound})
     compiled = statement.compile(large.pool, compile_kwargs={"literal_binds": True, "render_postcompile": True})
     if large.pool.dialect.name == "sqlite":
         with large.pool.connect() as connection:

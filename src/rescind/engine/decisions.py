@@ -5,8 +5,10 @@ What `decision.decide` would answer at the same revision and instant is what is 
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from rescind.decision.decide import AccessRequest, Reason, decide, state_of
 from rescind.decision.snapshot import Principal, Snapshot, gather
@@ -33,8 +35,7 @@ Json = Mapping[str, Any]
 _NOTHING: Json = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, gc=False):
     """May a principal of a scope (by key) do something? Names are as people say them; the rest is what conditions read.
 
     What is stored of subject and resource lies under the properties that are given here.
@@ -46,10 +47,10 @@ class Question:
     action: str
     resource_type: str
     resource_id: str
-    subject: Json = field(default_factory=dict)
-    acting: Json = field(default_factory=dict)
-    resource: Json = field(default_factory=dict)
-    context: Json = field(default_factory=dict)
+    subject: Json = {}
+    acting: Json = {}
+    resource: Json = {}
+    context: Json = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ class _Beat:
 class Pulse:
     """Keeps `touches` at the newest moment. Everything but `refresh` belongs to one event loop.
 
-    Where reading the head costs microseconds the loop does it itself, for each request; where another machine answers,
-    a thread does, once for all requests that wait when it begins.
+    Where reading the head costs microseconds the loop does it itself, once for all requests of one turn; where another
+    machine answers, a thread does, once for all that wait when it begins.
     """
 
     def __init__(self, store: Store, freshness: Freshness, touches: Touches, *, is_near: bool) -> None:
@@ -38,6 +38,7 @@ class Pulse:
         self._is_near = is_near
         self._heads = store.head_reader()
         self._waiting: list[asyncio.Future[Moment]] = []
+        self._turn: asyncio.Future[Moment] | None = None
         self._beating: asyncio.Task[None] | None = None
         # One thread: its connection is its own, and what it reads follows what it read before.
         self.thread = ThreadPoolExecutor(1, "pulse")
@@ -49,9 +50,12 @@ class Pulse:
 
     async def now(self) -> Moment:
         """The newest moment, by a reading that begins after this call. Raises `Unavailable`."""
-        if self._is_near:
-            return self.refresh()
         loop = asyncio.get_running_loop()
+        if self._is_near:
+            if self._turn is None:
+                self._turn = loop.create_future()
+                loop.call_soon(self._read_for_turn)
+            return await self._turn
         waiting: asyncio.Future[Moment] = loop.create_future()
         self._waiting.append(waiting)
         if self._beating is None or self._beating.done():
@@ -61,6 +65,15 @@ class Pulse:
     def close(self) -> None:
         """Let go of the thread."""
         self.thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read_for_turn(self) -> None:
+        """Read for all requests that came in this turn of the loop."""
+        turn, self._turn = self._turn, None
+        assert turn is not None
+        try:
+            _tell([turn], self.refresh())
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            _tell([turn], error)
 
     async def _beat_on(self) -> None:
         loop = asyncio.get_running_loop()

@@ -236,12 +236,15 @@ class _Compiled:
     def __init__(self, statement: sa.Select[Any] | sa.CompoundSelect[Any], dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self.text = compiled.string
-        self._binds: dict[str, Any] = compiled.binds
         self._names: list[str] | None = compiled.positiontup
+        self._made = {name: bind.callable for name, bind in compiled.binds.items() if bind.callable}
+        self._own = {name: bind.value for name, bind in compiled.binds.items()}
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """What is bound: the values that are given, and those that the statement has itself."""
-        whole = {name: bind.effective_value for name, bind in self._binds.items() if name not in values} | dict(values)
+        whole = {**self._own, **values}
+        for name, make in self._made.items():
+            whole[name] = make()
         return whole if self._names is None else [whole[name] for name in self._names]
 
 

@@ -25,8 +25,8 @@ from rescind.usecases.planned import Planned
 from rescind.usecases.searches import Known as KnownTexts
 from rescind.usecases.unit import Unit, View
 
-GROUPS_MAX = 100
-PRINCIPALS_MAX = 100
+GROUPS_MAX = 50
+PRINCIPALS_MAX = 20
 KNOWN_MAX = 200
 ROWS_MAX = 200
 """What is listed of each; the rest is counted."""
@@ -156,6 +156,7 @@ class _Pair:
     """One principal before and after; `key` is that of its membership, session, user or client."""
 
     key: int
+    kind: ObjectKind
     principal: Principal
     before: Snapshot
     after: Snapshot
@@ -190,8 +191,7 @@ class _Comparison:
             for pair in self._pairs(scope, keys):
                 was, would_be = self._compared(pair)
                 if was.key != would_be.key:
-                    kind = self._kind(pair.key)
-                    found = alike.setdefault((scope, kind, was.key, would_be.key), _Alike(was, would_be))
+                    found = alike.setdefault((scope, pair.kind, was.key, would_be.key), _Alike(was, would_be))
                     found.keys.append(pair.key)
         for pair in self._sessions(touched.sessions):
             self._note_ends(pair)
@@ -213,6 +213,7 @@ class _Comparison:
                 else:
                     # Where a membership has ended nothing leads to its user any more.
                     seeds |= {held.fact.thing for held in reader.intervals(chunk, FactKind.EXISTENCE)}
+            objects = self._after.objects(chunk)
             was, would_be = by_holder(self._before.surroundings(seeds)), by_holder(self._after.surroundings(seeds))
             for key in chunk:
                 principal = Principal(key)
@@ -221,6 +222,7 @@ class _Comparison:
                     principal = Principal(joined[0].thing if joined else PLATFORM, scope, key)
                 yield _Pair(
                     key,
+                    objects[key].kind,
                     principal,
                     snapshot_of(self._before, principal, fetch=was),
                     snapshot_of(self._after, principal, fetch=would_be),
@@ -234,7 +236,13 @@ class _Comparison:
             user = joined[0].fact.thing if joined else PLATFORM
             membership = issued[0].fact.thing if issued else PLATFORM
             principal = Principal(user, objects[key].owner, membership, key)
-            yield _Pair(key, principal, snapshot_of(self._before, principal), snapshot_of(self._after, principal))
+            yield _Pair(
+                key,
+                ObjectKind.SESSION,
+                principal,
+                snapshot_of(self._before, principal),
+                snapshot_of(self._after, principal),
+            )
 
     def _compared(self, pair: _Pair) -> tuple[Access, Access]:
         """The two accesses; those who hold the same in the same state have the same."""
@@ -323,9 +331,6 @@ class _Comparison:
                 users[held.fact.holder] = held.fact.thing
         people = self._after.objects(set(users.values()))
         return [people[users[key]] if key in users else objects[key] for key in keys]
-
-    def _kind(self, key: int) -> ObjectKind:
-        return self._after.objects([key])[key].kind
 
     def _may_read(self, person: Object) -> bool:
         asks = self._asks

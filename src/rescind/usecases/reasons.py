@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from msgspec.structs import replace as altered
+
 from rescind.decision.cut import smallest_cut
 from rescind.decision.decide import AccessRequest, Decision, Ground, Reason, decide, speaks_of
 from rescind.decision.effective import effective_permissions
@@ -96,7 +98,7 @@ _OPEN = (Reason.ALLOWED, Reason.EXPLICIT_DENY, Reason.IMPLICIT_DENY, Reason.OUTS
 def explain(view: View, question: Question) -> Explanation:
     """Decide a question and say why, in the scope of who asks, or in the one that the question's context names."""
     view = _there(view, question)
-    asked = weigh(view.reader, replace(question, scope=view.organization))
+    asked = weigh(view.reader, altered(question, scope=view.organization))
     if asked is None or (view.organization != PLATFORM and not asked.snapshot.principal.membership):
         # Who is no member here is unknown here, whoever he is elsewhere.
         return Explanation(False, "unknown_subject", (), (), view.reader.revision, view.reader.instant)
@@ -162,7 +164,7 @@ def difference(before: View, after: View, *, principal: str, type_: str) -> Diff
 def who_can(view: View, question: Question, window: Window) -> tuple[Sequence[Candidate], int | None]:
     """The principals of the question's type who may, and where the rest begins, if there is any."""
     view = _there(view, question)
-    question = replace(question, scope=view.organization)
+    question = altered(question, scope=view.organization)
     found: list[Candidate] = []
     last = None
     for place, candidate in _possible(view, question, window.after or 0):

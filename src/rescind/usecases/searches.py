@@ -1,8 +1,10 @@
 """Searches: who may do something, on which resources, and what. Each result is a question that `decide` allows."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec.structs import replace as altered
 
 from rescind.decision.decide import decide, is_root
 from rescind.decision.effective import effective_permissions
@@ -57,7 +59,7 @@ def resources(reader: Reader, question: Question, window: Window) -> Found:
 
     def tried() -> Iterator[tuple[int, str]]:
         for place, id_ in _resource_ids(reader, question, reaching, window.after or 0):
-            about = replace(question, resource_id=id_)
+            about = altered(question, resource_id=id_)
             if decide(posed(reader, about, asked.snapshot, resource_of(reader, about)).request, asked.snapshot).allowed:
                 yield place, id_
 
@@ -80,7 +82,7 @@ def actions(reader: Reader, question: Question, window: Window, catalogue: Catal
 
     def tried() -> Iterator[tuple[int, str]]:
         for place, action in enumerate(sorted(known), 1):
-            about = replace(question, action=action)
+            about = altered(question, action=action)
             if (
                 place > (window.after or 0)
                 and decide(posed(reader, about, asked.snapshot, stored).request, asked.snapshot).allowed

@@ -40,7 +40,6 @@ _LOADS_MAX = 4
 BATCH_BYTES_MAX = 8 * BODY_BYTES_MAX
 
 _TRUE, _FALSE = b'{"decision":true}', b'{"decision":false}'
-_VERDICTS = {True: {"decision": True}, False: {"decision": False}}
 _encode = msgspec.json.Encoder().encode
 _log = structlog.get_logger("rescind.http")
 
@@ -166,23 +165,21 @@ class AuthZen:
         semantic = whole.options.evaluations_semantic
         complete = [_completed(whole, item) for item in items]
         scopes: dict[str | None, int] = {}
-        for named in {_named(one) for one in complete if isinstance(one, wire.Evaluation)}:
+        for named in {_named(one) for one in complete if not isinstance(one, Invalid)}:
             scopes[named] = await self._scope(request, EVALUATE, named)
-        questions = [
-            _question(scopes[_named(one)], one.subject, one.action, one.resource, one.context)
-            for one in complete
-            if isinstance(one, wire.Evaluation)
-        ]
+        questions = [_question(scopes[_named(one)], *one) for one in complete if not isinstance(one, Invalid)]
         decided, moment = await self._answers(questions)
+        if len(questions) == len(complete) and semantic == wire.ALL:
+            return b'{"evaluations":[%b]}' % b",".join([_TRUE if one else _FALSE for one in decided]), moment
         answers = iter(decided)
         results: list[Any] = []
         for one in complete:
             allowed = False
-            if isinstance(one, wire.Evaluation):
-                allowed = next(answers)
-                results.append(_VERDICTS[allowed])
-            else:
+            if isinstance(one, Invalid):
                 results.append({"decision": False, "context": {"error": {"status": 400, "message": one.message}}})
+            else:
+                allowed = next(answers)
+                results.append({"decision": allowed})
             if (semantic == wire.UNTIL_DENIED and not allowed) or (semantic == wire.UNTIL_PERMITTED and allowed):
                 break
         return _encode({"evaluations": results}), moment
@@ -305,7 +302,10 @@ class AuthZen:
             return [one is not None and one.decision.allowed for one in asked]
 
 
-def _completed(whole: wire.Evaluations, item: wire.Item | Invalid) -> wire.Evaluation | Invalid:
+_Complete = tuple[wire.Entity, wire.Action, wire.Entity, wire.Properties]
+
+
+def _completed(whole: wire.Evaluations, item: wire.Item | Invalid) -> _Complete | Invalid:
     """An item with what it does not say taken from what is said for all."""
     if isinstance(item, Invalid):
         return item
@@ -315,11 +315,11 @@ def _completed(whole: wire.Evaluations, item: wire.Item | Invalid) -> wire.Evalu
     context = whole.context if item.context is UNSET else item.context
     if subject is UNSET or action is UNSET or resource is UNSET:
         return Invalid("an evaluation needs a subject, an action and a resource")
-    return wire.Evaluation(subject, action, resource, {} if context is UNSET else context)
+    return subject, action, resource, {} if context is UNSET else context
 
 
-def _named(one: wire.Evaluation) -> str | None:
-    named = one.context.get("organization")
+def _named(one: _Complete) -> str | None:
+    named = one[3].get("organization") if one[3] else None
     return named if named is None or isinstance(named, str) else ""
 
 
