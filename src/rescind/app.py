@@ -2,6 +2,7 @@
 
 import gc
 import re
+import sys
 from dataclasses import dataclass
 
 import anyio.to_thread
@@ -124,8 +125,16 @@ def create() -> App:
     return application(build(Settings.handed_over()))
 
 
-def _spare_the_collector() -> None:
-    """Look for circles less often, and not among what was there at the start: with much kept, each look is a pause."""
+_SWITCH_SECONDS = 0.0005
+"""For so long a call of the management API may hold up decisions at a time."""
+
+
+def _favour_decisions() -> None:
+    """Let threads hold the loop up for shorter times, and the collector of circles look less often.
+
+    It does not look among what was there at the start: with much kept, each look is a pause.
+    """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -136,7 +145,7 @@ async def _live(node: Node, receive: Receive, send: Send) -> None:
     message: Message = await receive()
     assert message["type"] == "lifespan.startup"
     anyio.to_thread.current_default_thread_limiter().total_tokens = node.store.engine.connections_max - 1
-    _spare_the_collector()
+    _favour_decisions()
     node.activity.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
