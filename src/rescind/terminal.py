@@ -279,19 +279,19 @@ def revoke(
     OPERATION and its arguments are those of `rescind preview`, of those that only take.
     """
     from rescind.app import VERBS
-    from rescind.usecases import verbs
+    from rescind.usecases import revocations
 
     verb = _verb(operation)
-    if operation not in verbs.TAKING:
+    if operation not in revocations.TAKING:
         raise click.ClickException(f"`{operation}` is not a revocation")
     read = _arguments(verb, arguments)
     _demand_consent(yes=yes)
     service = _service(database)
     operator, item = _placed(service, "revoke", verb, read, organization)
     with _hinting(service, operator), _done_by_somebody(operation):
-        shown = service.preview_as(operator, verbs.revoke, VERBS, [item])
+        shown = service.preview_as(operator, revocations.apply, VERBS, [item])
         digest = _consented(service, shown, yes=yes, as_json=as_json, if_match=if_match, asks="Take this away?")
-        done = service.operate(replace(operator, impact=digest), _request(), verbs.revoke, VERBS, [item])
+        done = service.operate(replace(operator, impact=digest), _request(), revocations.apply, VERBS, [item])
     changed = done.change is not None
     if as_json:
         _print_json({"revision": done.moment.revision, "changed": changed, "digest": shown.result.digest})
@@ -961,7 +961,7 @@ def _list_operations(*, as_json: bool) -> None:
     from rich.table import Column, Table
 
     from rescind.app import VERBS
-    from rescind.usecases.verbs import TAKING
+    from rescind.usecases.revocations import TAKING
 
     listed = sorted(VERBS.items())
     if as_json:

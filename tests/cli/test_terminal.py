@@ -450,7 +450,7 @@ def test_the_log_shows_the_newest_first_and_one_change_with_all_it_did(small: Sm
     small.text("revoke", *small.detaching, "--yes")
     newest = small.revision()
     text = small.text("log", "--limit", "2")
-    assert "verbs.revoke (roles.detach_group)" in text
+    assert "revocations.apply (roles.detach_group)" in text
     assert "command:revoke" in text
     assert "- role attachment: Staff → Editor" in text
     said = small.said("log", "--limit", "3")

@@ -34,7 +34,7 @@ from rescind.store.verify import verify
 from rescind.usecases import groups, policies, roles, users
 from rescind.usecases.actor import Asking
 from rescind.usecases.requirements import needs_credential
-from rescind.usecases.service import Call
+from rescind.usecases.service import Call, operation_of
 from rescind.usecases.unit import Unit, View
 from stories.histories import Row, as_specified, question
 from tenant import PUBLIC_URL, Tenant, pairs, quoted
@@ -420,7 +420,7 @@ def remove(place: Place, edge: Edge) -> tuple[Said, When]:
     written = place.node.service.write(place.call(usecase, answer.result.digest), usecase, **named)
     assert written.change is not None
     assert written.moment.revision == head + 1
-    return impact_said(answer.result, usecase, answer.moment).model_dump(), (
+    return impact_said(answer.result, operation_of(usecase), answer.moment).model_dump(), (
         written.moment.revision,
         written.moment.instant,
     )

@@ -18,7 +18,7 @@ from rescind.api.vultr.sts import OPERATIONS as STS
 from rescind.app import DOORS, VERBS, application, build
 from rescind.settings import Settings
 from rescind.usecases.requirements import Acting
-from rescind.usecases.verbs import TAKING
+from rescind.usecases.revocations import TAKING
 from world import ROOT_KEY, Person, World, allow, root_of_another
 
 # What takes tokens of the platform's administrators alone is in `api/auth0/test_doors.py`.

@@ -24,7 +24,7 @@ from rescind.usecases.actor import Asking, ClientProof, verifier_of
 from rescind.usecases.impacts import Impact
 from rescind.usecases.issuer import Issuer
 from rescind.usecases.requirements import Acting, Requirement
-from rescind.usecases.service import Answer, Call, Service
+from rescind.usecases.service import Answer, Call, Service, operation_of
 from rescind.usecases.unit import Unit, View
 from rescind.usecases.verbs import Verbs
 
@@ -150,7 +150,8 @@ class Exchange:
         """Run the row's use case, which writes."""
         assert usecase in (self._operation.usecase, *self._operation.also)
         if self._is_preview:
-            raise Previewed(self._previewed(self._service.preview(self._call, usecase, *args, **kwargs)))
+            previewed = self._service.preview(self._call, usecase, *args, **kwargs)
+            raise Previewed(self._previewed(previewed, operation_of(usecase)))
         answer = self._service.write(self._call, usecase, *args, **kwargs)
         self._headers["Rescind-Revision"] = str(answer.moment.revision)
         if answer.change is not None:
@@ -160,20 +161,20 @@ class Exchange:
         return answer.result
 
     def preview(
-        self, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
+        self, operation: str, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
     ) -> Response:
-        """Say what the row's use case would do, and do nothing."""
+        """Say what an operation, by its name in the log, would do, which the row's use case plans."""
         assert usecase in (self._operation.usecase, *self._operation.also)
-        return self._previewed(self._service.preview(self._call, usecase, *args, **kwargs))
+        return self._previewed(self._service.preview(self._call, usecase, *args, **kwargs), operation)
 
-    def _previewed(self, answer: Answer[Impact]) -> Response:
+    def _previewed(self, answer: Answer[Impact], operation: str) -> Response:
         headers = {
             "Rescind-Revision": str(answer.moment.revision),
             "Rescind-Instant": str(answer.moment.instant),
             "Cache-Control": "no-store",
             "ETag": f'"{answer.result.digest}"',
         }
-        said = impact_said(answer.result, self._operation.usecase, answer.moment)
+        said = impact_said(answer.result, operation, answer.moment)
         return Response(said.model_dump_json(), 200, headers, media_type=_JSON)
 
     @property

@@ -1,6 +1,6 @@
 """An impact on the wire, the same on every face. Times are microseconds since 1970, UTC."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,6 @@ from rescind.decision.impact import Known
 from rescind.engine.freshness import Moment
 from rescind.usecases.impacts import Group, Impact, Loses, said_of
 from rescind.usecases.paths import Step
-from rescind.usecases.service import operation_of
 
 
 class _Said(BaseModel):
@@ -128,10 +127,10 @@ class ImpactSaid(_Said):
     tokens: list[Token]
 
 
-def impact_said(impact: Impact, operation: Callable[..., Any] | str, moment: Moment) -> ImpactSaid:
-    """An impact of a use case, or of an operation by name, as it is said."""
+def impact_said(impact: Impact, operation: str, moment: Moment) -> ImpactSaid:
+    """An impact of an operation, by its name in the log, as it is said."""
     return ImpactSaid(
-        operation=operation if isinstance(operation, str) else operation_of(operation),
+        operation=operation,
         revision=moment.revision,
         instant=moment.instant,
         digest=impact.digest,

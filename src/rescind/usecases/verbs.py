@@ -32,42 +32,6 @@ _PLAIN: dict[Any, Any] = {
 _SECRET = ("verifier", "secret", "with_link", "may_be_private", "proven")
 ORGANIZATION = "organization"
 
-TAKING = frozenset(
-    {
-        "roles.detach_users",
-        "roles.detach_group",
-        "roles.detach_policy",
-        "roles.delete",
-        "policies.detach_user",
-        "policies.detach_group",
-        "policies.delete",
-        "groups.remove_member",
-        "groups.delete",
-        "users.delete",
-        "organizations.remove_user",
-        "organizations.suspend_user",
-        "keys.delete_of_user",
-        "keys.delete_own",
-        "trusts.delete",
-        "dormant.end",
-        "invitations.withdraw",
-        "accounts.delete",
-        "permissions.revoke_from_user",
-        "permissions.revoke_from_role",
-        "memberships.remove",
-        "group_roles.detach_roles",
-        "group_roles.detach_groups",
-        "client_grants.delete",
-        "client_grants.dissociate",
-        "clients.delete",
-        "apis.delete",
-        "token_families.end",
-        "token_families.end_of_user",
-        "token_families.revoke_access",
-    }
-)
-"""The verbs that take something away and give nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -156,14 +120,6 @@ def run(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
     if len(places) == 1:
         # What was all done in one organization is in its log.
         unit.organization = places.pop()
-
-
-def revoke(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
-    """The same for verbs that take away and give nothing."""
-    for item in items:
-        if item.operation not in TAKING:
-            raise Invalid(f"`{item.operation}` is not a revocation")
-    run(unit, verbs, items)
 
 
 def _way(unit: Unit, verb: Verb, *, is_within: bool) -> Way:

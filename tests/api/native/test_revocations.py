@@ -29,7 +29,7 @@ from api.native.asking import (
     vultr,
 )
 from rescind.app import VERBS
-from rescind.usecases.verbs import TAKING
+from rescind.usecases.revocations import TAKING
 from tenant import Tenant, quoted
 from world import Person, World, allow, deny, root_of_another
 
@@ -71,7 +71,7 @@ def test_all_of_it_holds_from_one_revision(root: World) -> None:
     assert revision_of(response) == before + 1 == head(root)
     assert not may(root, ann)
     change = ok(root.call("GET", f"/v1/changes/{before + 1}"))
-    assert change["operation"] == "verbs.revoke"
+    assert change["operation"] == "revocations.apply"
     assert change["cause"] == {"operations": ["roles.detach_users", "groups.remove_member", "policies.detach_user"]}
     assert len(change["closed"]) == 3
     undo(root, before + 1)
@@ -103,7 +103,7 @@ BAD_ITEMS: dict[str, tuple[Json, int]] = {
     "somebody who is not there": ({"operation": "users.delete", "arguments": {"user": UNKNOWN}}, 404),
     "the last root": ({"operation": "users.delete", "arguments": {"user": "{root}"}}, 403),
     "what only administrators of the platform may": ({"operation": "accounts.delete", "arguments": {"user": "x"}}, 400),
-    "a revocation of revocations": ({"operation": "verbs.revoke", "arguments": {"items": []}}, 400),
+    "a revocation of revocations": ({"operation": "revocations.apply", "arguments": {"items": []}}, 400),
 }
 
 

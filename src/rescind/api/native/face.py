@@ -27,6 +27,7 @@ from rescind.usecases import policies as policy_cases
 from rescind.usecases import properties as property_cases
 from rescind.usecases import reasons as reason_cases
 from rescind.usecases import resources as resource_cases
+from rescind.usecases import revocations as revocation_cases
 from rescind.usecases import roles as role_cases
 from rescind.usecases import undo as undo_case
 from rescind.usecases.requirements import (
@@ -66,7 +67,7 @@ OPERATIONS = (
     Operation(0, "POST", "/v1/who-can", reason_cases.who_can, _scoped("iam.decision.Explain"), reasons.who_can, 200, reasons.WhoCan),
     Operation(0, "GET", "/v1/principals/{principal_id}/access", reason_cases.access_then, _NAMED, reasons.get_access, 200, reasons.Access),
     Operation(0, "POST", "/v1/preview", verbs.run, _scoped("iam.revocation.Preview"), revocations.preview, 200, ImpactSaid, body_names=True, is_preview=True),
-    Operation(0, "POST", "/v1/revocations", verbs.revoke, _scoped("iam.revocation.Apply"), revocations.apply_revocations, 200, revocations.Revoked, body_names=True),
+    Operation(0, "POST", "/v1/revocations", revocation_cases.apply, _scoped("iam.revocation.Apply"), revocations.apply_revocations, 200, revocations.Revoked, body_names=True),
 
     Operation(0, "PUT", "/v1/roles/{role_id}/users/{user_id}", role_cases.attach_users, needs("iam.role.AttachUser", on="role", administrators="update:users"), assignments.put_role_user, 204),
     Operation(0, "PUT", "/v1/roles/{role_id}/groups/{group_id}", role_cases.attach_group, needs("iam.role.AttachGroup", on="role", administrators="create:group_roles"), assignments.put_role_group, 204),

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from rescind.api.exchange import Here
 from rescind.api.native.wire import Answered, Asked
+from rescind.usecases import revocations as cases
 from rescind.usecases import verbs
 from rescind.usecases.verbs import Item
 
@@ -34,12 +35,12 @@ class Revoked(Answered):
 
 
 def preview(exchange: Here, body: Operation) -> Response:
-    return exchange.preview(verbs.run, exchange.verbs, [Item(body.operation, body.arguments)])
+    return exchange.preview(body.operation, verbs.run, exchange.verbs, [Item(body.operation, body.arguments)])
 
 
 def apply_revocations(exchange: Here, body: Revocations) -> Response:
     items = [Item(one.operation, one.arguments) for one in body.revocations]
-    exchange.write(verbs.revoke, exchange.verbs, items)
+    exchange.write(cases.apply, exchange.verbs, items)
     assert exchange.written is not None
     return exchange.reply(
         Revoked(revision=exchange.written.moment.revision, changed=exchange.written.change is not None)
