@@ -122,7 +122,9 @@ def catalogue() -> dict[str, set[str]]:
 def create() -> App:
     """What the server calls in each of its processes."""
     configure_logs()
-    return application(build(Settings.handed_over()))
+    app = application(build(Settings.handed_over()))
+    _favour_decisions()
+    return app
 
 
 _SWITCH_SECONDS = 0.0005
@@ -145,7 +147,6 @@ async def _live(node: Node, receive: Receive, send: Send) -> None:
     message: Message = await receive()
     assert message["type"] == "lifespan.startup"
     anyio.to_thread.current_default_thread_limiter().total_tokens = node.store.engine.connections_max - 1
-    _favour_decisions()
     node.activity.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()

@@ -65,7 +65,7 @@ BODIES: dict[str, Any] = {
         "resource": _RESOURCE,
     },
     "who_can": {"action": {"name": "disk.Read"}, "resource": _RESOURCE},
-    "preview": {"operation": "groups.update", "arguments": {"group": "{group_id}", "name": "n"}},
+    "preview": {"operation": "keys.create_own", "arguments": {"name": "n", "expires_at": None}},
     "apply_revocations": {
         "revocations": [{"operation": "dormant.end", "arguments": {"holder": "{holder_id}", "thing": "{thing_id}"}}]
     },
