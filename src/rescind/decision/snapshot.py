@@ -143,6 +143,16 @@ class Snapshot:
 
     def statements(self, policy: int) -> tuple[Statement, ...]:
         """The statements of a policy, permission or client grant."""
+        known = self._said.get(policy)
+        if known is None:
+            known = self._said[policy] = self._read(policy)
+        return known
+
+    @cached_property
+    def _said(self) -> dict[int, tuple[Statement, ...]]:
+        return {}
+
+    def _read(self, policy: int) -> tuple[Statement, ...]:
         said: list[Statement] = []
         for fact in self.held(policy, FactKind.DOCUMENT, FactKind.API_SCOPE, FactKind.GRANT_DEFINITION):
             match fact.kind:

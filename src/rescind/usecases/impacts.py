@@ -10,7 +10,7 @@ from rescind.decision.cover import TooMuchWork
 from rescind.decision.decide import AccessRequest, Reason, state_of
 from rescind.decision.impact import Access, Known, Loss, Row, access_of
 from rescind.decision.snapshot import Principal, Snapshot
-from rescind.engine.principals import by_holder, snapshot_of
+from rescind.engine.principals import Fetch, by_holder, snapshot_of
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.changes import Plan, fact_body
 from rescind.model.documents import Statement
@@ -153,10 +153,9 @@ def compared(view: View, plan: Plan, before: Reader, after: Reader) -> Impact:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """One principal before and after; `key` is that of its membership, session, user or client."""
+    """One session, by key, before and after."""
 
     key: int
-    kind: ObjectKind
     principal: Principal
     before: Snapshot
     after: Snapshot
@@ -188,13 +187,12 @@ class _Comparison:
         alike: dict[tuple[Any, ...], _Alike] = {}
         sessions = []
         for scope, keys in touched.by_scope():
-            for pair in self._pairs(scope, keys):
-                was, would_be = self._compared(pair)
+            for key, kind, was, would_be in self._compared(scope, keys):
                 if was.key != would_be.key:
-                    found = alike.setdefault((scope, pair.kind, was.key, would_be.key), _Alike(was, would_be))
-                    found.keys.append(pair.key)
+                    found = alike.setdefault((scope, kind, was.key, would_be.key), _Alike(was, would_be))
+                    found.keys.append(key)
         for pair in self._sessions(touched.sessions):
-            self._note_ends(pair)
+            self._note_ends(pair.before, pair.after)
             was, would_be = _of_session(pair.before), _of_session(pair.after)
             if would_be.state is not None and was.state is None:
                 sessions.append(pair)
@@ -203,30 +201,49 @@ class _Comparison:
                 alike.setdefault((*place, was.key, would_be.key), _Alike(was, would_be)).keys.append(pair.key)
         return self._said(alike, len(touched), sessions)
 
-    def _pairs(self, scope: int, keys: Sequence[int]) -> Iterator[_Pair]:
+    def _compared(self, scope: int, keys: Sequence[int]) -> Iterator[tuple[int, ObjectKind, Access, Access]]:
+        """Memberships, or outside of organizations users and clients, with their accesses before and after."""
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
-            seeds = {scope, *chunk} - {PLATFORM}
-            for reader in (self._before, self._after):
-                if scope == PLATFORM:
-                    seeds |= {held.fact.holder for held in reader.intervals_on(chunk, FactKind.EXISTENCE)}
-                else:
-                    # Where a membership has ended nothing leads to its user any more.
-                    seeds |= {held.fact.thing for held in reader.intervals(chunk, FactKind.EXISTENCE)}
             objects = self._after.objects(chunk)
+            beside = self._beside(scope, chunk)
+            seeds = {scope, *chunk, *(key for keys in beside.values() for key in keys)} - {PLATFORM}
             was, would_be = by_holder(self._before.surroundings(seeds)), by_holder(self._after.surroundings(seeds))
             for key in chunk:
-                principal = Principal(key)
-                if scope != PLATFORM:
-                    joined = [f for world in (was, would_be) for f in world([key]) if f.kind is FactKind.EXISTENCE]
-                    principal = Principal(joined[0].thing if joined else PLATFORM, scope, key)
-                yield _Pair(
-                    key,
-                    objects[key].kind,
-                    principal,
-                    snapshot_of(self._before, principal, fetch=was),
-                    snapshot_of(self._after, principal, fetch=would_be),
-                )
+                user = next(iter(beside.get(key, ())), PLATFORM)
+                principal = Principal(key) if scope == PLATFORM else Principal(user, scope, key)
+                own = [key, *beside.get(key, ())]
+                # Who holds the same in the same state has the same access: most need no snapshot of their own.
+                signature = scope, self._signature(was, own), self._signature(would_be, own)
+                found = self._accesses.get(signature)
+                if found is None:
+                    before = snapshot_of(self._before, principal, fetch=was)
+                    after = snapshot_of(self._after, principal, fetch=would_be)
+                    self._note_ends(before, after)
+                    found = self._accesses[signature] = access_of(before), access_of(after)
+                yield key, objects[key].kind, *found
+
+    def _beside(self, scope: int, keys: Sequence[int]) -> dict[int, set[int]]:
+        """The users of memberships, also of those that end or begin; outside of organizations users' memberships."""
+        found: dict[int, set[int]] = {}
+        for reader in (self._before, self._after):
+            if scope == PLATFORM:
+                for held in reader.intervals_on(keys, FactKind.EXISTENCE):
+                    found.setdefault(held.fact.thing, set()).add(held.fact.holder)
+            else:
+                for held in reader.intervals(keys, FactKind.EXISTENCE):
+                    found.setdefault(held.fact.holder, set()).add(held.fact.thing)
+        return found
+
+    def _signature(self, fetch: Fetch, own: Collection[int]) -> frozenset[Any]:
+        """What somebody holds herself, and in which state: all that can part her from others in the same scope."""
+        instant, facts = self._before.instant, fetch(own)
+        self._ends += [end for fact in facts if (end := fact.expires_at) is not None and end > instant]
+        return frozenset(
+            (fact.kind, PLATFORM if fact.kind is FactKind.EXISTENCE else fact.thing, fact.scope, fact.value)
+            for fact in facts
+            if fact.kind is not FactKind.PROPERTIES and fact.alive(instant)
+        )
 
     def _sessions(self, keys: Collection[int]) -> Iterator[_Pair]:
         objects = self._after.objects(keys)
@@ -238,27 +255,14 @@ class _Comparison:
             principal = Principal(user, objects[key].owner, membership, key)
             yield _Pair(
                 key,
-                ObjectKind.SESSION,
                 principal,
                 snapshot_of(self._before, principal),
                 snapshot_of(self._after, principal),
             )
 
-    def _compared(self, pair: _Pair) -> tuple[Access, Access]:
-        """The two accesses; those who hold the same in the same state have the same."""
-        self._note_ends(pair)
-        own = {pair.principal.user, pair.principal.membership}
-        if pair.principal.organization == PLATFORM:
-            return access_of(pair.before), access_of(pair.after)
-        signature = pair.principal.organization, *(_signature(snapshot, own) for snapshot in (pair.before, pair.after))
-        found = self._accesses.get(signature)
-        if found is None:
-            found = self._accesses[signature] = access_of(pair.before), access_of(pair.after)
-        return found
-
-    def _note_ends(self, pair: _Pair) -> None:
-        """Note when time changes what two snapshots say."""
-        for snapshot in (pair.before, pair.after):
+    def _note_ends(self, *snapshots: Snapshot) -> None:
+        """Note when time changes what snapshots say."""
+        for snapshot in snapshots:
             self._ends += [
                 fact.expires_at
                 for facts in snapshot.facts.values()
@@ -440,16 +444,6 @@ class _Touched:
             found |= {object_.key for object_ in page.items}
             window = None if page.after is None else Window(PAGE_SIZE_MAX, after=page.after)
         return found
-
-
-def _signature(snapshot: Snapshot, own: Collection[int]) -> frozenset[Any]:
-    """What somebody holds herself, and in which state: all that can part her from others in her organization."""
-    return frozenset(
-        (fact.kind, PLATFORM if fact.kind is FactKind.EXISTENCE else fact.thing, fact.scope, fact.value)
-        for holder in own
-        for fact in snapshot.facts.get(holder, ())
-        if fact.kind is not FactKind.PROPERTIES and fact.alive(snapshot.instant)
-    )
 
 
 def _of_session(snapshot: Snapshot) -> Access:
