@@ -135,8 +135,10 @@ def run(users: int, rounds: int, seconds: int, workers: Sequence[int]) -> list[M
     measured: list[Measured] = []
     with tempfile.TemporaryDirectory() as scratch, databases(Path(scratch)) as both:
         asked = Asked(world, Path(scratch))
-        print(f"{facts}; {users:,} users, as many questions of {asked.bytes:.0f} bytes; "
-              f"medians of {rounds} rounds of {seconds} s")  # fmt: skip
+        print(
+            f"{facts}; {users:,} users, as many questions of {asked.bytes:.0f} bytes; "
+            f"medians of {rounds} rounds of {seconds} s"
+        )
         for kind, database in both:
             make_database(world, database, root_key=ROOT_KEY)
             edges = iter(random.Random(users).sample(sorted(world.direct), len(world.direct)))

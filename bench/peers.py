@@ -121,10 +121,12 @@ class Cedar:
         self._others = [
             *_cedar_actions(),
             *(_entity("Policy", str(number)) for number in range(len(world.policies))),
-            *(_entity("Role", str(role), *(("Policy", str(policy)) for policy in world.roles[role]))
-              for role in range(len(world.roles))),
+            *(
+                _entity("Role", str(role), *(("Policy", str(policy)) for policy in world.roles[role]))
+                for role in range(len(world.roles))
+            ),
             *(_entity("Group", str(role), ("Role", str(role))) for role in range(len(world.roles))),
-        ]  # fmt: skip
+        ]
         self._text = self._written()
 
     def load(self) -> None:

@@ -228,44 +228,65 @@ class World:
         self._know("trust", ObjectKind.ROLE_TRUST, self.act(trusts.create, asked=asked))
         self.session("ann")
 
-    def begin(self) -> None:  # noqa: C901 - a list of what there is, one loop a kind
+    def begin(self) -> None:
         """Make all as it was in the beginning, as far as it is not: who has nothing has nothing to lose."""
+        self.act(self._revive)
+        self.act(self._give)
+        self.act(roles.attach_policy, role=self.ids["tenant"], policy=self.ids["outer"], at=PLATFORM)
+
+    def _revive(self, unit: Unit) -> None:
         ids, here = self.ids, self.organization
+        for name in ("ann", "bob", "cyd"):
+            user = unit.user(ids[name])
+            member = unit.membership_of(user) or users.join(unit, user, api_enabled=True).membership
+            unit.close(Fact(FactKind.BLOCK, user.key))
+            unit.close(Fact(FactKind.SUSPENSION, member.key, scope=here))
+            unit.close(Fact(FactKind.ROOT, member.key, here, here))
+        for name in ("red", "blue"):
+            groups.restore(unit, group=ids[name])
+        for name in ("reader", "writer", "duty"):
+            roles.restore(unit, role=ids[name])
+        for name in DOCUMENTS:
+            policies.restore(unit, policy=ids[name])
 
-        def revive(unit: Unit) -> None:
-            for name in ("ann", "bob", "cyd"):
-                user = unit.user(ids[name])
-                member = unit.membership_of(user) or users.join(unit, user, api_enabled=True).membership
-                unit.close(Fact(FactKind.BLOCK, user.key))
-                unit.close(Fact(FactKind.SUSPENSION, member.key, scope=here))
-                unit.close(Fact(FactKind.ROOT, member.key, here, here))
-            for name in ("red", "blue"):
-                groups.restore(unit, group=ids[name])
-            for name in ("reader", "writer", "duty"):
-                roles.restore(unit, role=ids[name])
-            for name in DOCUMENTS:
-                policies.restore(unit, policy=ids[name])
+    def _give(self, unit: Unit) -> None:
+        ids, here = self.ids, self.organization
+        for name in ("reader", "writer", "duty"):
+            roles.update(unit, role=ids[name], role_type="assumable" if name == "duty" else "assignable")
+        for name, statement in DOCUMENTS.items():
+            policies.update(unit, policy=ids[name], document={"Statement": statement}, drop_conditions=True)
+        for role, policy in (("reader", "read"), ("writer", "home"), ("duty", "read")):
+            roles.attach_policy(unit, role=ids[role], policy=ids[policy])
+        groups.add_member(unit, group=ids["red"], user=ids["ann"])
+        roles.attach_group(unit, role=ids["reader"], group=ids["red"])
+        roles.attach_users(unit, roles=[ids["writer"]], user=ids["bob"])
+        for user in ("ann", "bob"):
+            policies.attach_user(unit, policy=ids["assume"], user=ids[user])
+            policies.attach_user(unit, policy=ids["low"], user=ids[user])
+        if unit.reader.find_named("alias", f"{here}/boss") is None:
+            properties.update(unit, principal=ids["ann"], changes={"alias": "boss"})
+        resources.put(unit, resource_type="thing", resource_id="t1", properties={"level": 1})
 
-        def give(unit: Unit) -> None:
-            for name in ("reader", "writer", "duty"):
-                roles.update(unit, role=ids[name], role_type="assumable" if name == "duty" else "assignable")
-            for name, statement in DOCUMENTS.items():
-                policies.update(unit, policy=ids[name], document={"Statement": statement}, drop_conditions=True)
-            for role, policy in (("reader", "read"), ("writer", "home"), ("duty", "read")):
-                roles.attach_policy(unit, role=ids[role], policy=ids[policy])
-            groups.add_member(unit, group=ids["red"], user=ids["ann"])
-            roles.attach_group(unit, role=ids["reader"], group=ids["red"])
-            roles.attach_users(unit, roles=[ids["writer"]], user=ids["bob"])
-            for user in ("ann", "bob"):
-                policies.attach_user(unit, policy=ids["assume"], user=ids[user])
-                policies.attach_user(unit, policy=ids["low"], user=ids[user])
-            if unit.reader.find_named("alias", f"{here}/boss") is None:
-                properties.update(unit, principal=ids["ann"], changes={"alias": "boss"})
-            resources.put(unit, resource_type="thing", resource_id="t1", properties={"level": 1})
+    def move_alias(self, user: str, alias: str) -> None:
+        for name in ("ann", "bob", "cyd"):
+            self.act(properties.update, principal=self.ids[name], changes={"alias": None})
+        self.act(properties.update, principal=self.ids[user], changes={"alias": alias})
 
-        self.act(revive)
-        self.act(give)
-        self.act(roles.attach_policy, role=ids["tenant"], policy=ids["outer"], at=PLATFORM)
+    def hand_over_address(self, user: str) -> None:
+        holder = self.act(lambda unit: unit.reader.find_user("shared@example.org"))
+        if holder is not None:
+            self.act(lambda unit: unit.write_profile(holder, email_folded=f"{holder.id}@example.org"))
+        self.act(lambda unit: unit.write_profile(unit.user(self.ids[user]), email_folded="shared@example.org"))
+
+    def take_every_root(self) -> None:
+        for name in ("ann", "bob", "cyd"):
+            self.shut(FactKind.ROOT, self.membership(name), self.organization, self.organization)
+
+    def end_scope_for_a_while(self, scope: str) -> None:
+        for left in ([one for one in SCOPES if one != scope], SCOPES):
+            self.act(apis.update, api=API, members={}, scopes=[(one, None) for one in left], at=PLATFORM)
+            if scope not in left:
+                self.check()
 
     def _grant(self, unit: Unit) -> str:
         client, api = unit.reader.find_named("public_id", "machine"), apis.identified(unit, API)
@@ -389,7 +410,7 @@ def answered(engine: Decisions, questions: dict[Name, list[Question]]) -> Answer
 # --- every write ----------------------------------------------------------------------------------------------------
 
 
-def writes(world: World) -> dict[str, Callable[[], object]]:  # noqa: C901 - a table, and what its rows call
+def writes(world: World) -> dict[str, Callable[[], object]]:
     """Everything that may be written, each time about something else."""
     dice, act, ids, known, here = world.dice, world.act, world.ids, world.keys, world.organization
     user, group = dice.choice(["ann", "ann", "bob", "cyd"]), dice.choice(["red", "red", "blue"])
@@ -411,17 +432,6 @@ def writes(world: World) -> dict[str, Callable[[], object]]:  # noqa: C901 - a t
     def expiring(kind: FactKind, thing: int, scope: int) -> Callable[[], object]:
         return member(lambda key: world.open(kind, key, thing, scope, expires_at=soon))
 
-    def move_alias() -> None:
-        for name in ("ann", "bob", "cyd"):
-            act(properties.update, principal=ids[name], changes={"alias": None})
-        act(properties.update, principal=ids[user], changes={"alias": alias})
-
-    def rename() -> None:
-        holder = act(lambda unit: unit.reader.find_user("shared@example.org"))
-        if holder is not None:
-            act(lambda unit: unit.write_profile(holder, email_folded=f"{holder.id}@example.org"))
-        act(lambda unit: unit.write_profile(unit.user(ids[user]), email_folded="shared@example.org"))
-
     def organization_ends() -> None:
         named = {"organization": act(lambda unit: unit.reader.objects([here])[here].id)}
         act(organizations.delete, **named)
@@ -431,10 +441,6 @@ def writes(world: World) -> dict[str, Callable[[], object]]:  # noqa: C901 - a t
     def root() -> None:
         named = act(lambda unit: unit.reader.objects([here])[here].id)
         act(platform.transfer_root, organization=named, user=ids[user], at=PLATFORM)
-
-    def rootless() -> None:
-        for name in ("ann", "bob", "cyd"):
-            world.shut(FactKind.ROOT, world.membership(name), here, here)
 
     def replaced() -> None:
         """An account ends, and another begins with its address."""
@@ -448,12 +454,6 @@ def writes(world: World) -> dict[str, Callable[[], object]]:  # noqa: C901 - a t
         conditions: Any = dice.choice([{"ip_address": ["192.0.2.0/24"]}, {"ip_address": []}])
         trust_type = dice.choice(["TemporaryAssumption", "IAMAssumption"])
         act(trusts.update, trust=ids["trust"], asked=trusts.Asked(trust_type=trust_type, conditions=conditions))
-
-    def scope_goes() -> None:
-        left = [(one, None) for one in SCOPES if one != scope]
-        act(apis.update, api=API, members={}, scopes=left, at=PLATFORM)
-        world.check()
-        act(apis.update, api=API, members={}, scopes=[(one, None) for one in SCOPES], at=PLATFORM)
 
     pair: dict[str, Any] = {"roles": [ids[role]], **of_user}
     pairs: dict[str, Any] = {"permissions": [(API, scope)]}
@@ -496,9 +496,9 @@ def writes(world: World) -> dict[str, Callable[[], object]]:  # noqa: C901 - a t
         "somebody joins": lambda: world.join(user),
         "an account is deleted and its address taken": replaced,
         "somebody becomes root": root,
-        "nobody is root": rootless,
-        "an alias moves": move_alias,
-        "an address moves": rename,
+        "nobody is root": world.take_every_root,
+        "an alias moves": lambda: world.move_alias(user, alias),
+        "an address moves": lambda: world.hand_over_address(user),
         "properties are put": lambda: act(
             properties.update, principal=ids[user], changes={"properties": {"rank": dice.choice(["vip", "none"])}}
         ),
@@ -525,7 +525,7 @@ def writes(world: World) -> dict[str, Callable[[], object]]:  # noqa: C901 - a t
         ),
         "a permission is put into a role": lambda: act(permissions.grant_to_role, role=ids[role], **pairs),
         "a permission is taken out of a role": lambda: act(permissions.revoke_from_role, role=ids[role], **pairs),
-        "an API loses a scope and has it again": scope_goes,
+        "an API loses a scope and has it again": lambda: world.end_scope_for_a_while(scope),
         "a client grant changes": lambda: act(
             client_grants.update, grant=world.grant, scopes=[scope], all_scopes=dice.random() < 0.5, at=PLATFORM
         ),

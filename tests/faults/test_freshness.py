@@ -57,6 +57,12 @@ class Watched(Database):
         return self.told(head)
 
 
+def node_on(store: Database, freshness: Freshness) -> Node:
+    """A node on a store that the test has its hands in."""
+    service, decisions = Service(store, freshness, ISSUER), decisions_of(store, freshness)
+    return Node(store, freshness, service, decisions, Activity(store), Mail(""), Logins(store), Settings())
+
+
 @pytest.fixture
 def store(database: str) -> Iterator[Watched]:
     opened = Watched(database)
@@ -72,16 +78,7 @@ def freshness(store: Watched) -> Freshness:
 @pytest.fixture
 def watched(store: Watched, freshness: Freshness) -> Iterator[World]:
     """A node on that store."""
-    node = Node(
-        store,
-        freshness,
-        Service(store, freshness, ISSUER),
-        decisions_of(store, freshness),
-        Activity(store),
-        Mail(""),
-        Logins(store),
-        Settings(),
-    )
+    node = node_on(store, freshness)
     with TestClient(application(node), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY)
 
@@ -197,16 +194,7 @@ def test_what_time_ended_stays_ended_and_changes_stay_in_order_when_the_database
     )
     store = Database(engine)
     freshness = Freshness(store)
-    node = Node(
-        store,
-        freshness,
-        Service(store, freshness, ISSUER),
-        decisions_of(store, freshness),
-        Activity(store),
-        Mail(""),
-        Logins(store),
-        Settings(),
-    )
+    node = node_on(store, freshness)
     with TestClient(application(node), raise_server_exceptions=False) as client:
         world = World(client, ROOT_KEY)
         person = world.person()

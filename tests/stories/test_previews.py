@@ -730,9 +730,15 @@ def do_it(at: Detachment) -> None:
 
 
 RELATED = [
-    give_it_another_way, let_another_in, let_one_go, take_the_other_way, put_more_into_the_role, forbid_some, suspend,
+    give_it_another_way,
+    let_another_in,
+    let_one_go,
+    take_the_other_way,
+    put_more_into_the_role,
+    forbid_some,
+    suspend,
     do_it,
-]  # fmt: skip
+]
 
 
 def named(functions: Sequence[Callable[..., Any]]) -> list[str]:

@@ -38,7 +38,6 @@ class Pulse:
         self._is_near = is_near
         self._heads = store.head_reader()
         self._waiting: list[asyncio.Future[Moment]] = []
-        self._turn: asyncio.Future[Moment] | None = None
         self._beating: asyncio.Task[None] | None = None
         # One thread: its connection is its own, and what it reads follows what it read before.
         self.thread = ThreadPoolExecutor(1, "pulse")
@@ -51,14 +50,13 @@ class Pulse:
     async def now(self) -> Moment:
         """The newest moment, by a reading that begins after this call. Raises `Unavailable`."""
         loop = asyncio.get_running_loop()
-        if self._is_near:
-            if self._turn is None:
-                self._turn = loop.create_future()
-                loop.call_soon(self._read_for_turn)
-            return await self._turn
+        # Each has a future of his own: who goes away must not take the others' answer with him.
         waiting: asyncio.Future[Moment] = loop.create_future()
         self._waiting.append(waiting)
-        if self._beating is None or self._beating.done():
+        if self._is_near:
+            if len(self._waiting) == 1:
+                loop.call_soon(self._read_for_turn)
+        elif self._beating is None or self._beating.done():
             self._beating = loop.create_task(self._beat_on())
         return await waiting
 
@@ -68,12 +66,12 @@ class Pulse:
 
     def _read_for_turn(self) -> None:
         """Read for all requests that came in this turn of the loop."""
-        turn, self._turn = self._turn, None
-        assert turn is not None
+        waiting, self._waiting = self._waiting, []
         try:
-            _tell([turn], self.refresh())
+            outcome: Moment | Exception = self.refresh()
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-            _tell([turn], error)
+            outcome = error
+        _tell(waiting, outcome)
 
     async def _beat_on(self) -> None:
         loop = asyncio.get_running_loop()

@@ -45,8 +45,7 @@ class Sqlite:
     def replaced(self) -> bool:
         """A restored backup is often moved into place: connections would go on reading the file that is gone."""
         try:
-            # Not by a `Path`: every decision waits for this.
-            status = os.stat(self._file)  # noqa: PTH116
+            status = os.stat(self._file)  # noqa: PTH116 - every decision waits for this, and a `Path` takes thrice as long
         except OSError:
             if self._identity is None:
                 return False

@@ -532,8 +532,8 @@ def test_no_odd_path_or_query_breaks_the_server(small_tenant: Tenant) -> None:
             urls = ["".join([paths[0][0], *(one + rest for rest in parts)])] if parts else []
             if not parts:
                 urls = [
-                    paths[0][0] + "?" + "&".join(f"{name}={one}" for name in names if name != skipped)
-                    for skipped in ("", "q", "from")
+                    paths[0][0] + "?" + "&".join(f"{name}={one}" for name in names if name != left_out)
+                    for left_out in ("", "q", "from")
                 ] + [f"{paths[0][0]}?{name}={one}" for name in names]
             else:
                 known = "".join([paths[0][0], *("x" + rest for rest in parts)])

@@ -265,7 +265,7 @@ class AuthZen:
         def sign() -> str:
             with self._store.reading(moment.revision, moment.instant) as reader:
                 claims = {"iss": self._issuer.url, **said}
-                return signing.sign(reader, self._issuer, claims, algorithm="RS256", token_type="JWT")  # noqa: S106
+                return signing.sign(reader, self._issuer, claims, algorithm="RS256", token_type="JWT")  # noqa: S106 - a header
 
         signed = await asyncio.get_running_loop().run_in_executor(None, sign)
         return _encode({**said, "signed_metadata": signed})
