@@ -19,6 +19,10 @@ from rescind.model.objects import PLATFORM
 ASSUME_ROLE = "iam.role.AssumeRole"
 
 
+About = tuple[str, str, str]
+"""An action, and the type and id of the resource that it is on."""
+
+
 class Reason(StrEnum):
     """Why a decision fell, in the order in which they are looked at."""
 
@@ -47,6 +51,11 @@ class AccessRequest:
     resource_type: str
     resource_id: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def about(self) -> About:
+        """What patterns are held against."""
+        return self.action, self.resource_type, self.resource_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,12 @@ def decide(request: AccessRequest, snapshot: Snapshot) -> Decision:
     on_api = request.resource_type == RESOURCE_TYPE
     if state is not None and not (on_api and state is Reason.ROOT):
         return _decision(snapshot, state is Reason.ROOT, state)
+    about, within = request.about, snapshot.principal.organization != PLATFORM
     grounds: dict[Effect, list[Ground]] = {Effect.DENY: [], Effect.ALLOW: []}
     for reach in snapshot.reaches:
         for index, statement in enumerate(snapshot.statements(reach.policy)):
-            if speaks_of(statement, request, snapshot, reach.policy) and _holds(statement, request):
+            is_of_api = on_api and snapshot.is_of_api(reach.policy)
+            if speaks_of(statement, about, is_of_api=is_of_api, within=within) and _holds(statement, request):
                 grounds[statement.effect].append(Ground(reach.policy, index, reach.path))
     if grounds[Effect.DENY]:
         return _decision(snapshot, False, Reason.EXPLICIT_DENY, grounds[Effect.DENY])
@@ -91,15 +102,19 @@ def decide(request: AccessRequest, snapshot: Snapshot) -> Decision:
     return _decision(snapshot, False, Reason.IMPLICIT_DENY)
 
 
-def speaks_of(statement: Statement, request: AccessRequest, snapshot: Snapshot, policy: int) -> bool:
-    """Whether a statement of a policy, by key, counts for a request, if its condition holds."""
-    action, resource_id = literal(request.action), literal(request.resource_id)
-    if request.resource_type == RESOURCE_TYPE and statement.effect is Effect.ALLOW:
-        is_out_of_reach = request.resource_id == SYSTEM_API and snapshot.principal.organization != PLATFORM
-        if is_out_of_reach or not snapshot.is_of_api(policy):
+def speaks_of(statement: Statement, about: About, *, is_of_api: bool, within: bool) -> bool:
+    """Whether a statement counts for a request, if its condition holds.
+
+    `is_of_api` says that it is one that allows on registered APIs, `within` that an organization is asked about.
+    """
+    action, resource_type, resource_id = about
+    if resource_type == RESOURCE_TYPE and statement.effect is Effect.ALLOW:
+        is_out_of_reach = within and resource_id == SYSTEM_API
+        if is_out_of_reach or not is_of_api:
             return False
-    return any(matches(pattern, action) for pattern in statement.actions) and any(
-        matches_resource(pattern, request.resource_type, resource_id) for pattern in statement.resources
+    spoken_action, spoken_id = literal(action), literal(resource_id)
+    return any(matches(pattern, spoken_action) for pattern in statement.actions) and any(
+        matches_resource(pattern, resource_type, spoken_id) for pattern in statement.resources
     )
 
 

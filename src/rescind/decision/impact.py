@@ -13,11 +13,11 @@ from itertools import combinations, islice, product
 
 from rescind.decision.classes import ResourceClass, TextClass, resource_classes, text_classes
 from rescind.decision.cover import TooMuchWork
-from rescind.decision.decide import AccessRequest, Reason, state_of
+from rescind.decision.decide import AccessRequest, Reason, speaks_of, state_of
 from rescind.decision.effective import EffectivePermission, effective_permissions
 from rescind.decision.match import matches, matches_resource
 from rescind.decision.snapshot import Snapshot
-from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
+from rescind.model.apis import RESOURCE_TYPE
 from rescind.model.conditions import Condition, Effect
 from rescind.model.documents import Statement
 from rescind.model.literals import literal
@@ -224,8 +224,16 @@ class Loss:
         With `through` only circumstances count in which that statement applies.
         """
         about = (action, resource_type, resource_id)
-        before = [held for held in self.before.bearing if _speaks_of(held, about, within=self.before.within)]
-        after = [held for held in self.after.bearing if _speaks_of(held, about, within=self.after.within)]
+        before = [
+            held
+            for held in self.before.bearing
+            if speaks_of(held.statement, about, is_of_api=held.on_api, within=self.before.within)
+        ]
+        after = [
+            held
+            for held in self.after.bearing
+            if speaks_of(held.statement, about, is_of_api=held.on_api, within=self.after.within)
+        ]
         if through is not None and through not in before:
             return False, False, []
         root_before = self.before.state is Reason.ROOT and resource_type != RESOURCE_TYPE
@@ -272,17 +280,3 @@ def _allows(holdings: Iterable[Holding], holds: Circumstances) -> bool:
 
 def _applies(held: Holding, holds: Circumstances) -> bool:
     return held.statement.condition is None or held.statement.condition in holds
-
-
-def _speaks_of(held: Holding, about: tuple[str, str, str], *, within: bool) -> bool:
-    """Whether a statement counts for a request, as `decide` lets it."""
-    action, resource_type, resource_id = about
-    said = held.statement
-    if resource_type == RESOURCE_TYPE and said.effect is Effect.ALLOW:
-        is_out_of_reach = within and resource_id == SYSTEM_API
-        if is_out_of_reach or not held.on_api:
-            return False
-    spoken = literal(resource_id)
-    return any(matches(pattern, literal(action)) for pattern in said.actions) and any(
-        matches_resource(pattern, resource_type, spoken) for pattern in said.resources
-    )

@@ -10,8 +10,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from rescind.decision.conditions import holds
+from rescind.decision.decide import speaks_of
 from rescind.decision.match import matches, matches_resource
-from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
+from rescind.model.apis import RESOURCE_TYPE
 from rescind.model.conditions import Effect
 from rescind.model.documents import Statement
 from rescind.model.literals import literal
@@ -49,18 +50,14 @@ class PolicySet:
 
         `within` an organization nothing allows on the API that manages this server.
         """
-        spoken, resource = literal(action), literal(identifier)
-        is_out_of_reach = within and identifier == SYSTEM_API
-        allowed = False
+        about, allowed = (action, RESOURCE_TYPE, identifier), False
         for statement, is_of_api in self._statements:
-            if (
-                any(matches(pattern, spoken) for pattern in statement.actions)
-                and any(matches_resource(pattern, RESOURCE_TYPE, resource) for pattern in statement.resources)
-                and (statement.condition is None or holds(statement.condition, attributes, effect=statement.effect))
+            if speaks_of(statement, about, is_of_api=is_of_api, within=within) and (
+                statement.condition is None or holds(statement.condition, attributes, effect=statement.effect)
             ):
                 if statement.effect is Effect.DENY:
                     return False
-                allowed = allowed or (is_of_api and not is_out_of_reach)
+                allowed = True
         return allowed
 
     @property

@@ -216,7 +216,9 @@ def _sides(
     unless: list[Condition | None] = []
     grounds: list[Ground] = []
     for held in effective_permissions(snapshot):
-        if not speaks_of(held.statement, request, snapshot, held.policy):
+        is_of_api = snapshot.is_of_api(held.policy)
+        within = snapshot.principal.organization != PLATFORM
+        if not speaks_of(held.statement, request.about, is_of_api=is_of_api, within=within):
             continue
         settled, left = remains(held.statement.condition, request.attributes, held.statement.effect)
         if settled is Settled.FAILS:
