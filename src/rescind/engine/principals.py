@@ -1,16 +1,14 @@
 """Principals: from the name that somebody has in a scope to all that bears on what he may do there."""
 
-import re
 from collections.abc import Callable, Collection
 
 from rescind.decision.snapshot import Principal, Snapshot, gather
 from rescind.model.facts import Fact, FactKind
-from rescind.model.objects import PLATFORM, ObjectKind
+from rescind.model.objects import PLATFORM, ObjectKind, is_id
 from rescind.store.contract import Reader
 
 USER, CLIENT, SESSION = "user", "client", "session"
 EMAIL_PREFIX = "email:"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Fetch = Callable[[Collection[int]], list[Fact]]
 """Gives the facts of some holders; facts of others may be among them."""
@@ -82,7 +80,7 @@ def by_holder(facts: Collection[Fact]) -> Fetch:
 
 
 def _user(reader: Reader, scope: int, name: str) -> int | None:
-    if _UUID.fullmatch(name):
+    if is_id(name):
         found = reader.find_object(ObjectKind.USER, name)
     elif name.startswith(EMAIL_PREFIX):
         found = reader.find_user(name.removeprefix(EMAIL_PREFIX))

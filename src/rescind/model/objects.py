@@ -1,10 +1,19 @@
 """The things that exist. An object is an identity only: whether it lives, and what is true of it, are facts."""
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 
 PLATFORM = 0
 """Key of the platform: the owner of managed definitions, and the scope outside every organization."""
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is spelled as ids are. There is one spelling: by another, a Deny on an id would be passed by."""
+    return _UUID.fullmatch(text) is not None
 
 
 class ObjectKind(IntEnum):

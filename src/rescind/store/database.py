@@ -1,7 +1,6 @@
 """The store's contract on either database. What differs between the two is behind `Engine`."""
 
 import json
-import re
 import secrets
 import threading
 import time
@@ -22,15 +21,13 @@ from rescind.model.changes import Change, Origin, Plan, body_of, chain, commitme
 from rescind.model.emails import folded
 from rescind.model.errors import Gone, Unavailable
 from rescind.model.facts import Fact, FactKind, Interval
-from rescind.model.objects import Object, ObjectKind
+from rescind.model.objects import Object, ObjectKind, is_id
 from rescind.store import sql
 from rescind.store.contract import Head, Page, Window
 
 LOCK_SECONDS_MAX = 5.0
 _KEYS_MAX = 1000
 """Keys in one statement: databases bound the number of parameters."""
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Engine(Protocol):
@@ -315,15 +312,14 @@ class DatabaseReader:
 
     def find_object(self, kind: ObjectKind, identifier: str) -> Object | None:
         """See `contract.Reader.find_object`."""
-        # One spelling only: a Deny on an id must not be passed by by another spelling of it.
-        if not _UUID.fullmatch(identifier):
+        if not is_id(identifier):
             return None
         row = self._execute(sql.FIND_OBJECT, {"kind": int(kind), "id": identifier}).one_or_none()
         return _object(row) if row else None
 
     def find_objects(self, identifiers: Collection[str]) -> dict[str, Object]:
         """See `contract.Reader.find_objects`."""
-        wanted = sorted({identifier for identifier in identifiers if _UUID.fullmatch(identifier)})
+        wanted = sorted({identifier for identifier in identifiers if is_id(identifier)})
         return {
             row.id: _object(row)
             for start in range(0, len(wanted), _KEYS_MAX)
