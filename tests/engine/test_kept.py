@@ -303,9 +303,6 @@ def test_what_is_wanted_again_and_again_stays() -> None:
         kept.put(number, made(touches, "other", 1, ()))
         assert kept.get("wanted") == "value"
     assert kept.get(0) is None
-    kept.clear()
-    assert len(kept) == 0
-    assert kept.get("wanted") is None
 
 
 # --- what is noted while a value is made ----------------------------------------------------------------------------

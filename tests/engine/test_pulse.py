@@ -1,10 +1,19 @@
 """The pulse of an event loop: everybody who waits hears, by a reading that began after he came."""
 
 import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+import sqlalchemy as sa
 
 from rescind.app import Node, build
+from rescind.engine import pulse as module
 from rescind.engine.freshness import Moment
 from rescind.settings import Settings
+from rescind.usecases.organizations import found as found_organization
 
 
 def test_who_goes_away_while_he_waits_takes_nobody_s_answer_with_him(database: str) -> None:
@@ -20,3 +29,76 @@ async def _one_goes_away(node: Node) -> list[object]:
     await asyncio.sleep(0)
     waiting[1].cancel()
     return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+
+@pytest.fixture
+def far(make_database: Callable[[str], str]) -> Iterator[Node]:
+    node = build(Settings(database=make_database("postgres")))
+    yield node
+    node.decisions.pulse.close()
+    node.store.close()
+
+
+def test_everybody_hears_of_what_was_written_before_he_asked(far: Node) -> None:
+    """By this node or by another, and whoever asks at the same time."""
+    other = build(Settings(database=far.settings.database))
+    assert asyncio.run(_write_and_ask(far, other))
+    other.decisions.pulse.close()
+    other.store.close()
+
+
+async def _write_and_ask(node: Node, other: Node) -> bool:
+    for turn in range(20):
+        written = await asyncio.to_thread(_write, (node, other)[turn % 3 > 0])
+        moments = await asyncio.gather(*(node.decisions.pulse.now() for _ in range(5)))
+        assert {moment.revision for moment in moments} == {written}
+    return True
+
+
+def _write(node: Node) -> int:
+    node.service.operate("test", os.urandom(8).hex(), found_organization, name="another", type_="Personal/Team")
+    return node.store.head().revision
+
+
+@pytest.mark.parametrize("how", ["ended", "silent"])
+def test_a_connection_that_dies_while_an_answer_is_awaited_costs_nobody_his_answer(
+    far: Node, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Whether the server says so, or nothing more is heard of it."""
+    monkeypatch.setattr(module, "_ANSWER_SECONDS_MAX", 0.3)
+    assert asyncio.run(_lose_connections(far, how)) >= 3
+
+
+async def _lose_connections(node: Node, how: str) -> int:
+    pulse, answered = node.decisions.pulse, 0
+    await pulse.now()
+    engine = sa.create_engine(node.store.engine.pool.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for _ in range(3):
+            backends = connection.exec_driver_sql(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%%head.revision%%'"
+                " AND pid <> pg_backend_pid()"
+            ).scalars()
+            stopped = list(backends)
+            assert stopped
+            for backend in stopped:
+                os.kill(backend, signal.SIGSTOP)
+            asking = asyncio.gather(*(pulse.now() for _ in range(3)))
+            # The question is on its way, and the answer is not.
+            await asyncio.sleep(0.1)
+            assert not asking.done()
+            if how == "ended":
+                for backend in stopped:
+                    os.kill(backend, signal.SIGTERM)
+                    os.kill(backend, signal.SIGCONT)
+            try:
+                moments = await asyncio.wait_for(asking, 10)
+            finally:
+                for backend in stopped:
+                    with suppress(ProcessLookupError):
+                        os.kill(backend, signal.SIGCONT)
+            assert {moment.revision for moment in moments} == {node.store.head().revision}
+            answered += 1
+            await pulse.now()
+    engine.dispose()
+    return answered

@@ -3,6 +3,7 @@
 import itertools
 import random
 import re
+import select
 import shutil
 import threading
 import time
@@ -1444,6 +1445,77 @@ def test_a_reader_of_the_head_reads_on_when_its_connection_was_lost(
         assert heads.read().revision == revision
         terminate_all(on_postgres, "query LIKE 'SELECT head.revision%%'")
         assert heads.read(revision).known_digest == on_postgres.head().digest
+
+
+def asked(heads: HeadReader, known: int = 0) -> Head:
+    """The head as a loop reads it: sent, and received when the descriptor can be read."""
+    descriptor = heads.send(known)
+    assert descriptor is not None
+    assert select.select([descriptor], [], [], 10)[0], "no answer came"
+    return received(heads)
+
+
+def received(heads: HeadReader) -> Head:
+    while True:
+        head = heads.receive()
+        if head is not None:
+            return head
+        time.sleep(0.001)
+
+
+def test_the_head_is_the_same_whether_it_is_waited_for_or_not(
+    on_postgres: Database, more_heads: Callable[[Database], HeadReader]
+) -> None:
+    heads = more_heads(on_postgres)
+    assert heads.send() is None
+    for revision in (1, 2, 3):
+        commit(on_postgres)
+        before = heads.read(revision - 1)
+        found = asked(heads, revision - 1)
+        assert found == replace(before, clock=found.clock)
+        assert found.revision == revision
+        assert found.clock > before.clock
+    assert asked(heads, 99).known_digest is None
+
+
+def test_where_the_head_is_near_nobody_sends_for_it(
+    make_migrated: Callable[[str], str], more_heads: Callable[[Database], HeadReader]
+) -> None:
+    with opened(make_migrated("sqlite")) as store:
+        heads = more_heads(store)
+        heads.read()
+        assert heads.send() is None
+        with pytest.raises(Unavailable):
+            heads.receive()
+
+
+def test_who_sent_for_the_head_hears_that_the_connection_was_lost_and_then_reads_it(
+    on_postgres: Database, more_heads: Callable[[Database], HeadReader]
+) -> None:
+    heads = more_heads(on_postgres)
+    commit(on_postgres)
+    for _ in range(2):
+        assert heads.read().revision == 1
+        terminate_all(on_postgres, "query LIKE '%%head.revision%%'")
+        # Either the connection takes no more, or what it says is that it was ended.
+        if heads.send() is not None:
+            with pytest.raises(Unavailable):
+                received(heads)
+            heads.give_up()
+        assert heads.send() is None
+
+
+def test_an_answer_that_was_given_up_is_never_taken_for_another_s(
+    on_postgres: Database, more_heads: Callable[[Database], HeadReader]
+) -> None:
+    heads = more_heads(on_postgres)
+    heads.read()
+    assert heads.send() is not None
+    heads.give_up()
+    commit(on_postgres)
+    assert heads.send() is None
+    assert heads.read().revision == 1
+    assert asked(heads).revision == 1
 
 
 def test_a_server_that_was_started_again_is_read_at_once_however_many_connections_it_ended(

@@ -32,7 +32,8 @@ def _value_at(path: tuple[str, ...], attributes: Mapping[str, Any]) -> Any:
     """The value at `path`, or None where there is none: JSON's null is absent too."""
     value: Any = attributes
     for part in path:
-        if not isinstance(value, Mapping):
+        # What is asked was read from JSON: nearly always it is a dictionary, and is known to be one at once.
+        if not isinstance(value, dict) and not isinstance(value, Mapping):
             return None
         value = value.get(part)
     return value

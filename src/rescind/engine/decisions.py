@@ -33,6 +33,7 @@ SHARED_MAX = 200_000
 
 Json = Mapping[str, Any]
 _NOTHING: Json = {}
+_EVERYTHING = ("subject", "resource", "action", "context")
 
 
 class Question(msgspec.Struct, frozen=True, gc=False):
@@ -57,14 +58,16 @@ class Question(msgspec.Struct, frozen=True, gc=False):
 class Subject:
     """A principal as it is kept: its state, the policies that reach it, and what conditions read of it.
 
-    Only a session has its snapshot with it: its rights hang on where and when it is used. `principal` is who the name
-    was as long as nothing of `named_by` is touched.
+    `rules` are those of the policies by action, where these alone decide. Only a session has its snapshot with it: its
+    rights hang on where and when it is used. `principal` is who the name was as long as nothing of `named_by` is
+    touched.
     """
 
     type: str
     id: str
     state: Reason | None
     policies: PolicySet
+    rules: Mapping[str, Rule]
     properties: Json
     snapshot: Snapshot | None = None
     principal: Principal | None = None
@@ -135,20 +138,40 @@ class Decisions:
         context: Json = _NOTHING,
     ) -> bool:
         """Decide at the moment of the last `refresh` for a user by id, reading what is not kept."""
-        subject = self._subjects.get((scope, USER, user))
-        if subject is None or subject.state is not None or resource_type == RESOURCE_TYPE:
-            return self._loaded(Question(scope, USER, user, action, resource_type, resource_id, context=context))
-        rule = subject.policies.rule(action)
-        if rule.settles is not None:
-            return rule.settles
-        if not rule.conditional:
-            return rule.allows.covers(resource_type, resource_id) and not rule.denies.covers(resource_type, resource_id)
-        return self._loaded(Question(scope, USER, user, action, resource_type, resource_id, context=context))
+        known = self.known(user, (scope, USER), action, resource_type, resource_id)
+        if known is not None:
+            return known
+        question = Question(scope, USER, user, action, resource_type, resource_id, context=context)
+        while True:
+            wanted: set[Wanted] = set()
+            answer = self.answer(question, wanted)
+            if not wanted:
+                return answer
+            self.keep(self.load(wanted, self.touches.stand))
+
+    def known(
+        self, subject: str, place: tuple[int, str], action: str, resource_type: str, resource_id: str
+    ) -> bool | None:
+        """Decide at the moment from what is kept, where no conditions count; else None, and `answer` must be asked.
+
+        Subjects of one scope and type are in one place.
+
+        Nearly all questions end here: each call in it, and each step from one object to the next, is to be seen in
+        the time of a decision.
+        """
+        kept = self._subjects.get(subject, place)
+        if kept is None or resource_type == RESOURCE_TYPE:
+            return None
+        rule = kept.rules.get(action)
+        if rule is None:
+            return None
+        settled = rule.settles
+        return rule.answers(resource_type, resource_id) if settled is None else settled
 
     def answer(self, question: Question, wanted: set[Wanted]) -> bool:
         """Decide at the moment. What must be read for it is added to `wanted`: the answer means nothing then."""
         name = (question.scope, question.subject_type, question.subject_id)
-        subject = self._subjects.get(name)
+        subject = self._subjects.get(question.subject_id, name[:2])
         if subject is None:
             if len(question.subject_id) <= NAME_LENGTH_MAX:
                 wanted.add(("subject", *name))
@@ -163,11 +186,10 @@ class Decisions:
         if state is not None:
             return state is Reason.ROOT
         rule = subject.policies.rule(action)
-        if rule.settles is not None:
-            return rule.settles
-        if not rule.conditional:
-            return rule.allows.covers(kind, resource) and not rule.denies.covers(kind, resource)
-        return rule.weighs(kind, resource, self._attributes(question, subject, wanted, rule))
+        answer = rule.answers(kind, resource) if rule.settles is None else rule.settles
+        if answer is not None:
+            return answer
+        return rule.weighs(kind, resource, self._attributes(question, subject, wanted, rule.reads))
 
     def load(self, wanted: Collection[Wanted], stand: Stand) -> list[tuple[Wanted, Made[Any]]]:
         """Read what is wanted as of a moment, to be kept by `keep`. Raises `Unavailable`."""
@@ -180,9 +202,9 @@ class Decisions:
 
     def keep(self, loaded: Sequence[tuple[Wanted, Made[Any]]]) -> None:
         """Keep what was loaded."""
-        for (what, *name), made in loaded:
+        for (what, scope, type_, id_), made in loaded:
             kept: Kept[Any] = self._subjects if what == "subject" else self._resources
-            kept.put(tuple(name), made)
+            kept.put(id_, made, (scope, type_))
 
     def sizes(self) -> dict[str, int]:
         """How much is kept, by what."""
@@ -193,14 +215,6 @@ class Decisions:
             "policy_sets": len(self._sets),
         }
 
-    def _loaded(self, question: Question) -> bool:
-        while True:
-            wanted: set[Wanted] = set()
-            answer = self.answer(question, wanted)
-            if not wanted:
-                return answer
-            self.keep(self.load(wanted, self.touches.stand))
-
     def _read(self, reader: Noting, what: str, scope: int, type_: str, id_: str) -> Made[Any]:
         read = _resource if what == "resource" else self._subject
         return read(reader, scope, type_, id_)
@@ -208,7 +222,7 @@ class Decisions:
     def _again(self, name: Wanted, stand: Stand) -> Made[Subject] | None:
         """A user of an organization who was kept before, from her own facts alone, if that is all that is missing."""
         what, scope, type_, id_ = name
-        last = self._subjects.last((scope, type_, id_)) if what == "subject" and type_ == USER and scope else None
+        last = self._subjects.last(id_, (scope, type_)) if what == "subject" and type_ == USER and scope else None
         who = last.value.principal if last else None
         if last is None or who is None or not who.membership or last.generation != stand.generation:
             return None
@@ -237,7 +251,7 @@ class Decisions:
     def _subject(self, reader: Noting, scope: int, type_: str, name: str) -> Made[Subject]:
         principal = named(reader, scope, type_, name)
         if principal is None or type_ not in (USER, CLIENT, SESSION):
-            nobody = Subject(type_, name, Reason.ACCOUNT_ENDED, self._sets.of(frozenset()), {})
+            nobody = Subject(type_, name, Reason.ACCOUNT_ENDED, self._sets.of(frozenset()), {}, {})
             # Who is unknown now may be made by a change that touches nothing else.
             return Made(nobody, reader.revision, None, generation=reader.generation)
 
@@ -264,7 +278,9 @@ class Decisions:
         is_session = type_ == SESSION
         state = None if is_session else state_of(AccessRequest("", ""), snapshot)
         kept = snapshot if is_session else None
-        return Subject(type_, id_, state, self._sets.of(content), properties, kept, snapshot.principal, named_by)
+        policies = self._sets.of(content)
+        rules = {} if is_session or state is not None else policies.compiled
+        return Subject(type_, id_, state, policies, rules, properties, kept, snapshot.principal, named_by)
 
     def _facts(self, reader: Noting, keys: Collection[int], own: Collection[int]) -> list[Fact]:
         """Facts by holder; those that others have part in are kept."""
@@ -288,14 +304,18 @@ class Decisions:
                 self._shared.put(key, Made(facts, reader.revision, (key,), generation=reader.generation))
         return found
 
-    def _attributes(self, question: Question, subject: Subject, wanted: set[Wanted], rule: Rule | None = None) -> Json:
-        """What conditions read."""
-        if rule is not None and not rule.reads_resource:
+    def _attributes(
+        self, question: Question, subject: Subject, wanted: set[Wanted], reads: Collection[str] = _EVERYTHING
+    ) -> Json:
+        """What conditions read: those parts of it, and perhaps more."""
+        if "resource" not in reads:
+            if "subject" not in reads:
+                return {"action": {**question.acting, "name": question.action}, "context": question.context}
             return attributes_of(question, subject.properties, _NOTHING, subject.id)
-        name = (question.scope, question.resource_type, question.resource_id)
-        stored = self._resources.get(name)
+        place = question.scope, question.resource_type
+        stored = self._resources.get(question.resource_id, place)
         if stored is None and len(question.resource_id) <= NAME_LENGTH_MAX:
-            wanted.add(("resource", *name))
+            wanted.add(("resource", *place, question.resource_id))
         return attributes_of(question, subject.properties, stored or _NOTHING, subject.id)
 
     def _of_session(self, question: Question, subject: Subject, snapshot: Snapshot, wanted: set[Wanted]) -> bool:

@@ -29,20 +29,21 @@ Content = frozenset[tuple[Statement, bool]]
 class PolicySet:
     """Statements that decide together. `allows` answers as `decide` would for somebody in no special state."""
 
-    __slots__ = ("__weakref__", "_by_action", "_rules", "_statements")
+    __slots__ = ("__weakref__", "_rules", "_statements", "compiled")
 
     def __init__(self, content: Content, rules: "Rules | None" = None) -> None:
         self._statements = content
         self._rules: Rules = WeakValueDictionary() if rules is None else rules
-        self._by_action: dict[str, Rule] = {}
+        self.compiled: dict[str, Rule] = {}
+        """What it says about those actions that it was asked for: what is there needs no call of `rule`."""
 
     def rule(self, action: str) -> "Rule":
         """What the set says about an action."""
-        rule = self._by_action.get(action)
+        rule = self.compiled.get(action)
         if rule is None:
-            if len(self._by_action) >= ACTIONS_MAX:
-                self._by_action.clear()
-            rule = self._by_action[action] = self._compile(action)
+            if len(self.compiled) >= ACTIONS_MAX:
+                self.compiled.clear()
+            rule = self.compiled[action] = self._compile(action)
         return rule
 
     def allows_on_api(self, action: str, identifier: str, attributes: Mapping[str, Any], *, within: bool) -> bool:
@@ -113,16 +114,27 @@ class PolicySets:
 class Rule:
     """What statements that speak of one action say: where they deny or allow in any case; which have conditions."""
 
-    __slots__ = ("__weakref__", "allows", "conditional", "denies", "reads_resource", "settles")
+    __slots__ = (
+        "__weakref__",
+        "_allowed_beginnings",
+        "_allows",
+        "_conditional",
+        "_denied_beginnings",
+        "_denies",
+        "_is_plain",
+        "reads",
+        "settles",
+    )
 
-    def __init__(self, denies: "_Resources", allows: "_Resources", conditional: tuple[Statement, ...]) -> None:
-        self.denies = denies
-        self.allows = allows
-        self.conditional = conditional
-        # Whether what is stored of a resource can make a difference.
-        self.reads_resource = any(
-            test.path[0] == "resource" for one in conditional if one.condition for test in one.condition.tests
-        )
+    def __init__(self, denies: "_Resources", allows: "_Resources", conditional: Collection[Statement]) -> None:
+        self._denies = denies
+        self._allows = allows
+        self._conditional = tuple((statement, _Resources(statement.resources)) for statement in conditional)
+        # Where nothing but beginnings counts they lie here: each step further away costs as much as the comparison.
+        self._is_plain = not conditional and denies.has_beginnings_only and allows.has_beginnings_only
+        self._denied_beginnings, self._allowed_beginnings = denies.beginnings, allows.beginnings
+        # Which parts of the attributes can make a difference: nothing else need be known.
+        self.reads = {test.path[0] for one in conditional if one.condition for test in one.condition.tests}
         # The answer on every resource, where there is one.
         self.settles: bool | None = None
         if denies.everything or (allows.is_empty and not conditional):
@@ -130,17 +142,29 @@ class Rule:
         elif allows.everything and denies.is_empty and not conditional:
             self.settles = True
 
+    def answers(self, resource_type: str, resource_id: str) -> bool | None:
+        """The answer on a resource, or None if conditions count for it."""
+        if self._is_plain and resource_id and ":" not in resource_type:
+            named = f"{resource_type}:{resource_id}"
+            return named.startswith(self._allowed_beginnings) and not named.startswith(self._denied_beginnings)
+        if self._denies.covers(resource_type, resource_id):
+            return False
+        allowed = self._allows.covers(resource_type, resource_id)
+        for statement, resources in self._conditional:
+            if (statement.effect is Effect.DENY or not allowed) and resources.covers(resource_type, resource_id):
+                return None
+        return allowed
+
     def weighs(self, resource_type: str, resource_id: str, attributes: Mapping[str, Any]) -> bool:
         """The answer on a resource where conditions may count."""
-        if self.denies.covers(resource_type, resource_id):
+        if self._denies.covers(resource_type, resource_id):
             return False
-        allowed = self.allows.covers(resource_type, resource_id)
-        spoken = literal(resource_id)
-        for statement in self.conditional:
+        allowed = self._allows.covers(resource_type, resource_id)
+        for statement, resources in self._conditional:
             if statement.effect is Effect.ALLOW and allowed:
                 continue
             assert statement.condition is not None
-            if any(matches_resource(pattern, resource_type, spoken) for pattern in statement.resources) and holds(
+            if resources.covers(resource_type, resource_id) and holds(
                 statement.condition, attributes, effect=statement.effect
             ):
                 if statement.effect is Effect.DENY:
@@ -154,9 +178,22 @@ Rules = WeakValueDictionary[frozenset[Statement], Rule]
 
 
 class _Resources:
-    """Resource patterns, sorted by how they are looked up."""
+    """Resource patterns, sorted by how they are looked up.
 
-    __slots__ = ("_all", "_bare", "_lengths", "_prefixes", "_searched", "_whole", "everything", "is_empty")
+    What a resource begins with, `type:` included, stands in `beginnings`, as long as they are few.
+    """
+
+    __slots__ = (
+        "_all",
+        "_bare",
+        "_lengths",
+        "_searched",
+        "_whole",
+        "beginnings",
+        "everything",
+        "has_beginnings_only",
+        "is_empty",
+    )
 
     def __init__(self, patterns: Collection[str]) -> None:
         self._all = tuple(sorted(patterns))
@@ -164,32 +201,32 @@ class _Resources:
         self.is_empty = not patterns
         typed = [pattern for pattern in patterns if ":" in pattern]
         beginnings = [pattern[:-1] for pattern in typed if pattern.endswith("*") and "*" not in pattern[:-1]]
-        self._bare = frozenset(pattern for pattern in patterns if ":" not in pattern and pattern != "*")
+        if self.everything:
+            beginnings.append("")
+        # In a name a star is a letter like any other, which no bare id means.
+        self._bare = frozenset(pattern for pattern in patterns if ":" not in pattern and "*" not in pattern)
         self._whole = frozenset(pattern for pattern in typed if "*" not in pattern)
-        self._prefixes = tuple(sorted(beginnings)) if len(beginnings) <= _PREFIXES_MAX else ()
+        self.beginnings = tuple(sorted(beginnings)) if len(beginnings) <= _PREFIXES_MAX else ()
         self._lengths: tuple[tuple[int, frozenset[str]], ...] = ()
-        if not self._prefixes:
+        if not self.beginnings:
             by_length: dict[int, set[str]] = {}
             for beginning in beginnings:
                 by_length.setdefault(len(beginning), set()).add(beginning)
             self._lengths = tuple((length, frozenset(found)) for length, found in sorted(by_length.items()))
         self._searched = tuple(pattern for pattern in typed if "*" in pattern[:-1])
+        self.has_beginnings_only = not (self._bare or self._whole or self._lengths or self._searched)
 
     def covers(self, resource_type: str, resource_id: str) -> bool:
         """Whether one of the patterns covers the resource."""
-        if self.everything:
-            return True
-        if self.is_empty:
-            return False
-        if not resource_id or ":" in resource_type or "*" in resource_id or "\x01" in resource_id:
+        if not resource_id or ":" in resource_type:
             # Seldom, and not what the tables below are made for.
             spoken = literal(resource_id)
             return any(matches_resource(pattern, resource_type, spoken) for pattern in self._all)
         named = f"{resource_type}:{resource_id}"
         return (
-            named in self._whole
-            or (bool(self._prefixes) and named.startswith(self._prefixes))
-            or (bool(self._bare) and resource_id in self._bare)
+            named.startswith(self.beginnings)
+            or named in self._whole
+            or resource_id in self._bare
             or any(named[:length] in beginnings for length, beginnings in self._lengths)
-            or any(matches_resource(pattern, resource_type, resource_id) for pattern in self._searched)
+            or any(matches_resource(pattern, resource_type, literal(resource_id)) for pattern in self._searched)
         )

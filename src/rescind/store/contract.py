@@ -228,6 +228,18 @@ class HeadReader(Protocol):
     def read(self, known: int = 0) -> Head:
         """See `Store.head`."""
 
+    def send(self, known: int = 0) -> int | None:
+        """Ask for the same without waiting, by a connection that has answered before.
+
+        Returns the descriptor that can be read when `receive` is to be called, None if only `read` will do.
+        """
+
+    def receive(self) -> Head | None:
+        """What was asked for by `send`; None as long as it is not all there. Raises `Unavailable`."""
+
+    def give_up(self) -> None:
+        """Wait no longer for what was asked for by `send`: its answer will not be taken for another's."""
+
 
 class FactReader(Protocol):
     """A connection of one thread's own that reads facts, with little said about it."""

@@ -30,6 +30,16 @@ _KEYS_MAX = 1000
 """Keys in one statement: databases bound the number of parameters."""
 
 
+class Query(Protocol):
+    """A statement that a connection is asked without waiting for the answer."""
+
+    def send(self, parameters: Mapping[str, int]) -> int:
+        """Ask, and say which descriptor can be read when something of the answer is there."""
+
+    def receive(self) -> Sequence[Any] | None:
+        """The one row of the answer; None as long as it is not all there."""
+
+
 class Engine(Protocol):
     """One database, and what is its own.
 
@@ -54,6 +64,12 @@ class Engine(Protocol):
 
     def begin_snapshot(self, connection: sa.Connection) -> None:
         """Begin a transaction that sees one state of the database and writes nothing."""
+
+    def prepare(self, driver_connection: Any, text: str, parameters: Collection[str]) -> Query | None:
+        """A statement in the driver's words to be asked often, if that can be done without waiting.
+
+        All its parameters are numbers.
+        """
 
 
 class Database:
@@ -252,16 +268,55 @@ class DatabaseHeadReader(_Direct):
         super().__init__(database)
         engine = database.engine
         self._statement = _Compiled(sql.read_head(engine.clock, engine.is_replica), engine.pool.dialect)
+        self._query: Query | None = None
 
     def read(self, known: int = 0) -> Head:
         """See `contract.HeadReader.read`."""
-        ((revision, digest, time_, epoch, horizon, schema_version, database, clock, is_replica, known_digest),) = (
-            self._rows(self._statement, {"known": known})
-        )
-        name = _uuid(database)
-        return Head(
-            revision, digest, time_, epoch, horizon, schema_version, clock, bool(is_replica), name, known_digest
-        )
+        (row,) = self._rows(self._statement, {"known": known})
+        if self._query is None and self._connection is not None:
+            driver = self._connection.connection.driver_connection
+            # What was read stays read: if this fails, the next reading opens another connection.
+            with suppress(Unavailable), self._unavailable():
+                parameters = self._statement.parameters({"known": known})
+                self._query = self._database.engine.prepare(driver, self._statement.text, parameters)
+        return _head_of(row)
+
+    def send(self, known: int = 0) -> int | None:
+        """See `contract.HeadReader.send`."""
+        if self._query is not None:
+            with suppress(Unavailable), self._unavailable():
+                return self._query.send(self._statement.parameters({"known": known}))
+            self._drop()
+        return None
+
+    def receive(self) -> Head | None:
+        """See `contract.HeadReader.receive`."""
+        if self._query is None:
+            raise Unavailable("the database could not be read")
+        with self._unavailable():
+            row = self._query.receive()
+        return _head_of(row) if row is not None else None
+
+    def give_up(self) -> None:
+        """See `contract.HeadReader.give_up`."""
+        self._drop()
+
+    def _drop(self) -> None:
+        self._query = None
+        super()._drop()
+
+    @contextmanager
+    def _unavailable(self) -> Iterator[None]:
+        try:
+            yield
+        except self._database.engine.pool.dialect.loaded_dbapi.Error as error:
+            raise Unavailable("the database could not be read") from error
+
+
+def _head_of(row: Sequence[Any]) -> Head:
+    revision, digest, time_, epoch, horizon, schema_version, database, clock, is_replica, known_digest = row
+    name = _uuid(database)
+    return Head(revision, digest, time_, epoch, horizon, schema_version, clock, bool(is_replica), name, known_digest)
 
 
 class DatabaseFactReader(_Direct):

@@ -1,8 +1,13 @@
 """PostgreSQL through psycopg 3: as many nodes as you like on one database."""
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.adapt import Transformer
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 from sqlalchemy import func
 
 _OPTIONS = {
@@ -12,6 +17,7 @@ _OPTIONS = {
     "idle_in_transaction_session_timeout": "10s",
     "timezone": "UTC",
 }
+_BIGINT = psycopg.adapters.types["int8"].oid
 
 
 class Postgres:
@@ -50,3 +56,49 @@ class Postgres:
     def begin_snapshot(self, connection: sa.Connection) -> None:
         """Begin at REPEATABLE READ."""
         connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def prepare(self, driver_connection: "psycopg.Connection[Any]", text: str, parameters: Collection[str]) -> "_Query":
+        """See `database.Engine.prepare`."""
+        return _Query(driver_connection, text, tuple(parameters))
+
+
+class _Query:
+    """A prepared statement, asked by libpq's calls that do not wait: a thread would cost more than the answer."""
+
+    _NAME = b"rescind"
+
+    def __init__(self, connection: "psycopg.Connection[Any]", text: str, parameters: Sequence[str]) -> None:
+        self._connection = connection.pgconn
+        self._parameters = parameters
+        self._values = Transformer(connection)
+        self._row: tuple[Any, ...] | None = None
+        numbered = text % {name: f"${place}" for place, name in enumerate(parameters, 1)}
+        types = [_BIGINT] * len(parameters)
+        _check(self._connection.prepare(self._NAME, numbered.encode(), types), ExecStatus.COMMAND_OK)
+
+    def send(self, parameters: Mapping[str, int]) -> int:
+        """See `database.Query.send`."""
+        self._row = None
+        values = [b"%d" % parameters[name] for name in self._parameters]
+        self._connection.send_query_prepared(self._NAME, values)
+        if self._connection.flush():
+            # So little fits into any buffer, unless nobody has taken anything out of it for long.
+            raise psycopg.OperationalError("the connection takes no more")
+        return self._connection.socket
+
+    def receive(self) -> tuple[Any, ...] | None:
+        """See `database.Query.receive`."""
+        self._connection.consume_input()
+        while not self._connection.is_busy():
+            result = self._connection.get_result()
+            if result is None:
+                return self._row
+            _check(result, ExecStatus.TUPLES_OK)
+            self._values.set_pgresult(result)
+            self._row = self._values.load_row(0, tuple)
+        return None
+
+
+def _check(result: PGresult, wanted: ExecStatus) -> None:
+    if result.status != wanted:
+        raise psycopg.OperationalError("the statement was refused")

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ class Sqlite:
     def begin_snapshot(self, connection: sa.Connection) -> None:
         """Begin; the first read fixes the state that is seen."""
         connection.exec_driver_sql("BEGIN")
+
+    def prepare(self, _: Any, __: str, ___: Collection[str]) -> None:
+        """There is nothing to wait for: the answer is in this process."""
+        return
 
 
 def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:

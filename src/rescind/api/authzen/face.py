@@ -153,30 +153,25 @@ class AuthZen:
     async def _one(self, request: _Request, asked: wire.Evaluation) -> _Answered:
         await self._decisions.pulse.now()
         scope = await self._scope(request, EVALUATE, asked.context.get("organization"))
-        question = _question(scope, asked.subject, asked.action, asked.resource, asked.context)
-        answers, moment = await self._answers([question])
-        return _TRUE if answers[0] else _FALSE, moment
+        (answer,), moment = await self._answers([asked], [scope])
+        return _TRUE if answer else _FALSE, moment
 
     async def _evaluate_many(self, request: _Request) -> _Answered:
-        whole, items = wire.evaluations(request.body)
+        items, semantic = wire.evaluations(request.body)
         if not items:
             return await self._evaluate(request)
         await self._decisions.pulse.now()
-        semantic = whole.options.evaluations_semantic
-        complete = [_completed(whole, item) for item in items]
-        scopes: dict[str | None, int] = {}
-        for named in {_named(one) for one in complete if not isinstance(one, Invalid)}:
-            scopes[named] = await self._scope(request, EVALUATE, named)
-        questions = [_question(scopes[_named(one)], *one) for one in complete if not isinstance(one, Invalid)]
-        decided, moment = await self._answers(questions)
-        if len(questions) == len(complete) and semantic == wire.ALL:
+        asked = [item for item in items if not isinstance(item, Invalid)]
+        scopes = await self._scopes(request, [one.context.get("organization") for one in asked])
+        decided, moment = await self._answers(asked, scopes)
+        if len(asked) == len(items) and semantic == wire.ALL:
             return b'{"evaluations":[%b]}' % b",".join([_TRUE if one else _FALSE for one in decided]), moment
         answers = iter(decided)
         results: list[Any] = []
-        for one in complete:
+        for item in items:
             allowed = False
-            if isinstance(one, Invalid):
-                results.append({"decision": False, "context": {"error": {"status": 400, "message": one.message}}})
+            if isinstance(item, Invalid):
+                results.append({"decision": False, "context": {"error": {"status": 400, "message": item.message}}})
             else:
                 allowed = next(answers)
                 results.append({"decision": allowed})
@@ -282,18 +277,31 @@ class AuthZen:
         self._callers.keep(caller, made)
         return scope
 
-    async def _answers(self, questions: Sequence[Question]) -> tuple[list[bool], Moment]:
+    async def _scopes(self, request: _Request, organizations: Sequence[object]) -> list[int]:
+        """The scope in which the caller may ask, for each of those that he names. Raises any refusal."""
+        # What is no name is nobody's organization.
+        names = ["" if name is not None and not isinstance(name, str) else name for name in organizations]
+        found = {name: await self._scope(request, EVALUATE, name) for name in set(names)}
+        return [found[name] for name in names]
+
+    async def _answers(self, asked: Sequence[wire.Evaluation], scopes: Sequence[int]) -> tuple[list[bool], Moment]:
         """Decide all at one moment, the newest when the last thing that was missing had been read."""
         loop, decisions = asyncio.get_running_loop(), self._decisions
         for _ in range(_LOADS_MAX):
             wanted: set[Wanted] = set()
-            answers = [decisions.answer(question, wanted) for question in questions]
+            answers = []
+            for one, scope in zip(asked, scopes, strict=True):
+                subject, resource = one.subject, one.resource
+                place = scope, subject.type
+                answer = decisions.known(subject.id, place, one.action.name, resource.type, resource.id)
+                answers.append(decisions.answer(_asked(one, scope), wanted) if answer is None else answer)
             if not wanted:
                 return answers, decisions.moment
             load = partial(decisions.load, wanted, decisions.touches.stand)
             decisions.keep(await loop.run_in_executor(decisions.pulse.thread, load))
         # So much is written meanwhile that what is read is never the newest: then as of one moment, and not kept.
         moment = decisions.moment
+        questions = list(map(_asked, asked, scopes))
         return await loop.run_in_executor(None, self._weighed, questions, moment), moment
 
     def _weighed(self, questions: Sequence[Question], moment: Moment) -> list[bool]:
@@ -302,25 +310,8 @@ class AuthZen:
             return [one is not None and one.decision.allowed for one in asked]
 
 
-_Complete = tuple[wire.Entity, wire.Action, wire.Entity, wire.Properties]
-
-
-def _completed(whole: wire.Evaluations, item: wire.Item | Invalid) -> _Complete | Invalid:
-    """An item with what it does not say taken from what is said for all."""
-    if isinstance(item, Invalid):
-        return item
-    subject = whole.subject if item.subject is UNSET else item.subject
-    action = whole.action if item.action is UNSET else item.action
-    resource = whole.resource if item.resource is UNSET else item.resource
-    context = whole.context if item.context is UNSET else item.context
-    if subject is UNSET or action is UNSET or resource is UNSET:
-        return Invalid("an evaluation needs a subject, an action and a resource")
-    return subject, action, resource, {} if context is UNSET else context
-
-
-def _named(one: _Complete) -> str | None:
-    named = one[3].get("organization") if one[3] else None
-    return named if named is None or isinstance(named, str) else ""
+def _asked(one: wire.Evaluation, scope: int) -> Question:
+    return _question(scope, one.subject, one.action, one.resource, one.context)
 
 
 def _question(
@@ -333,9 +324,9 @@ def _question(
         action.name,
         resource.type,
         resource.id,
-        subject.properties,
-        action.properties,
-        resource.properties,
+        {} if subject.properties is UNSET else subject.properties,
+        {} if action.properties is UNSET else action.properties,
+        {} if resource.properties is UNSET else resource.properties,
         context,
     )
 
