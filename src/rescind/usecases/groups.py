@@ -87,7 +87,7 @@ def restore(unit: Unit, *, group: str) -> str:
 
 def page_members(view: View, window: Window, *, group: str) -> Page[Relation[UserView, Object]]:
     """The group's members."""
-    return _members(view, view.get(ObjectKind.GROUP, group), window)
+    return _members(view, [view.get(ObjectKind.GROUP, group)], window)[0]
 
 
 def get_member(view: View, group: str, user: str) -> Relation[UserView, Object]:
@@ -116,20 +116,30 @@ def describe(view: View, groups: Sequence[Object]) -> list[GroupView]:
     keys = [group.key for group in groups]
     profiles = view.reader.profiles(keys)
     times = view.reader.profile_times(keys)
+    members = _members(view, groups, Window(PAGE_SIZE_MAX))
     return [
         GroupView(
             group,
             profiles[group.key].get("name", ""),
             profiles[group.key].get("description", ""),
             times.get(group.key, group.created_at),
-            _members(view, group, Window(PAGE_SIZE_MAX)),
+            found,
         )
-        for group in groups
+        for group, found in zip(groups, members, strict=True)
     ]
 
 
-def _members(view: View, group: Object, window: Window) -> Page[Relation[UserView, Object]]:
-    edges = relations_to(view, group, FactKind.GROUP_MEMBERSHIP, ObjectKind.MEMBERSHIP, window)
-    described = users.describe(view, view.members(edge.holder for edge in edges.items))
-    members = [Relation(user, group, edge.at, edge.by) for edge, user in zip(edges.items, described, strict=True)]
-    return Page(members, edges.total, edges.before, edges.after)
+def _members(view: View, groups: Sequence[Object], window: Window) -> list[Page[Relation[UserView, Object]]]:
+    """One window of the members of each group; whoever is in several is read once."""
+    pages = [relations_to(view, group, FactKind.GROUP_MEMBERSHIP, ObjectKind.MEMBERSHIP, window) for group in groups]
+    memberships = {edge.holder.key: edge.holder for edges in pages for edge in edges.items}
+    described = dict(zip(memberships, users.describe(view, view.members(memberships.values())), strict=True))
+    return [
+        Page(
+            [Relation(described[edge.holder.key], group, edge.at, edge.by) for edge in edges.items],
+            edges.total,
+            edges.before,
+            edges.after,
+        )
+        for group, edges in zip(groups, pages, strict=True)
+    ]
