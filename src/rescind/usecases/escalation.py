@@ -12,7 +12,7 @@ from json import loads
 from rescind.decision.cover import TooMuchWork, uncovered
 from rescind.decision.effective import effective_permissions
 from rescind.decision.snapshot import Principal, Reach, Snapshot, gather
-from rescind.engine.principals import snapshot_of
+from rescind.engine.principals import Fetch, by_holder, snapshot_of
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.conditions import Effect
 from rescind.model.documents import Statement, statements_of
@@ -105,7 +105,9 @@ def _given(unit: Unit) -> list[Statement]:
     ]
     closed = [interval.fact for interval in plan.closed]
     about = [key for fact in (*opened, *closed) for key in (fact.holder, fact.thing)]
-    before, after = _around(unit, about), _around(unit, about, without=closed, plus=plan.opened)
+    led_to = [key for fact in plan.opened for key in (fact.thing, fact.scope)]
+    stored = _stored(unit, [*about, *led_to])
+    before, after = _world(unit, about, stored), _world(unit, about, stored, without=closed, plus=plan.opened)
     given = []
     for fact in opened:
         old = next((ended for ended in closed if ended.place == fact.place), None)
@@ -150,14 +152,24 @@ class _AsIfRestored(Snapshot):
         return True
 
 
-def _around(
-    view: View, keys: Iterable[int], *, without: Collection[Fact] = (), plus: Collection[Fact] = ()
+def _around(view: View, keys: Collection[int]) -> Snapshot:
+    """The facts around those objects."""
+    return _world(view, keys, _stored(view, keys))
+
+
+def _stored(view: View, keys: Iterable[int]) -> Fetch:
+    """The facts of those objects and of all that they lead to, read at once."""
+    return by_holder(view.reader.surroundings(set(keys) - {PLATFORM}))
+
+
+def _world(
+    view: View, keys: Iterable[int], stored: Fetch, *, without: Collection[Fact] = (), plus: Collection[Fact] = ()
 ) -> Snapshot:
-    """The facts around those objects, without some and with others."""
+    """What is stored around those objects, without some facts and with others."""
 
     def fetch(keys: Collection[int]) -> list[Fact]:
-        stored = [interval.fact for interval in view.reader.intervals(keys)]
-        return [fact for fact in stored if fact not in without] + [fact for fact in plus if fact.holder in keys]
+        here = [fact for fact in stored(keys) if fact not in without]
+        return here + [fact for fact in plus if fact.holder in keys]
 
     seeds = set(keys) - {PLATFORM}
     return _AsIfRestored(Principal(PLATFORM), view.reader.revision, view.reader.instant, gather(seeds, fetch))
