@@ -5,13 +5,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from rescind.app import Node, application, build
+from rescind.model.changes import Change
+from rescind.model.errors import Unavailable
 from rescind.settings import Settings
+from rescind.store.database import Database, DatabaseWriter
 from rescind.store.verify import verify
 from world import ROOT_KEY, World
 
@@ -204,6 +208,37 @@ def test_a_write_whose_connection_is_lost_before_it_commits_is_503_and_nothing_w
     assert names(far) == ["before"]
     assert far.status("/v2/groups", "POST", {"display_name": "again"}) == 201
     assert not verify(node.store).differences
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v2/groups", {"display_name": "written"}),
+        ("POST", "/v2/roles", {"name": "written", "type": "assumable"}),
+    ],
+)
+def test_a_write_whose_reply_cannot_be_read_is_never_said_to_be_none(
+    far: World, node: Node, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: dict[str, str]
+) -> None:
+    """The database goes away between the commit and the reading of what it left behind."""
+    before = node.store.head().revision
+
+    def reading(*_: object) -> NoReturn:
+        raise Unavailable("the database cannot answer now")
+
+    commit = DatabaseWriter.commit
+
+    def committed(*arguments: Any) -> Change:
+        change = commit(*arguments)
+        monkeypatch.setattr(Database, "reading", reading)
+        return change
+
+    monkeypatch.setattr(DatabaseWriter, "commit", committed)
+    response = far.call(method, path, body)
+    monkeypatch.undo()
+    assert response.status_code == 503, response.text
+    assert response.headers["Rescind-Outcome"] == "unknown"
+    assert node.store.head().revision == before + 1
 
 
 def names(world: World) -> list[str]:

@@ -36,7 +36,7 @@ from rescind.api.impacts import ImpactSaid
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.api.previews import PREVIEW_PARAMETERS, is_preview
 from rescind.api.segments import Segment, parted
-from rescind.model.errors import Invalid, NotFound, Refusal
+from rescind.model.errors import Invalid, NotFound, Refusal, Unavailable
 from rescind.usecases.requirements import Acting
 
 NO_CONTENT = 204
@@ -115,10 +115,17 @@ def _application(door: Door) -> FastAPI:
     return app
 
 
+def _after_what_was_written(refusal: Refusal, scope: Scope) -> Refusal:
+    """The refusal of a call that wrote before the database went away: nobody may take it for one that did not."""
+    if isinstance(refusal, Unavailable) and scope.get("rescind.written"):
+        return Unavailable(refusal.message, outcome_unknown=True)
+    return refusal
+
+
 def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
-    async def refused(_: Request, refusal: Exception) -> Response:
+    async def refused(request: Request, refusal: Exception) -> Response:
         assert isinstance(refusal, Refusal)
-        return manners.refusal(refusal)
+        return manners.refusal(_after_what_was_written(refusal, request.scope))
 
     async def malformed(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

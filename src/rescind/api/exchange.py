@@ -97,6 +97,7 @@ class Exchange:
     """
 
     def __init__(self, operation: Operation, request: Request) -> None:
+        self._scope = request.scope
         self._service: Service = request.scope["rescind.service"]
         self._cursors: Cursors = request.scope["rescind.cursors"]
         self.mail: Mail = request.scope["rescind.mail"]
@@ -157,6 +158,7 @@ class Exchange:
         if answer.change is not None:
             self._headers["Rescind-Change"] = f"/v1/changes/{answer.change.revision}"
             CHANGES.inc()
+            self._scope["rescind.written"] = True
         self._written = answer
         return answer.result
 

@@ -113,7 +113,7 @@ class Gone(Refusal):
 class Unavailable(Refusal):
     """Nothing can be promised now; try again.
 
-    `outcome_unknown` is true only when a commit was sent and its fate cannot be read.
+    `outcome_unknown` is true only when a commit was sent, and its fate or what it left behind cannot be read.
     """
 
     def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
