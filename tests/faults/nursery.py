@@ -37,19 +37,24 @@ for line in sys.stdin:
         for descriptor, name in ((1, asked["stdout"]), (2, asked["stderr"])):
             os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), descriptor)
         os.environ.update(asked["environment"])
-        rescind.cli.main(asked["arguments"], prog_name="rescind")
+        COMMAND(asked["arguments"], prog_name="rescind")
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if asked["wait"] else pid, flush=True)
 """
 
 
 class Nursery:
-    """Forks `rescind` commands. The commands are real; only what they import was imported before."""
+    """Forks `rescind` commands. The commands are real; only what they import was imported before.
 
-    def __init__(self) -> None:
+    `command` is the function that each of them calls, by its module and name.
+    """
+
+    def __init__(self, command: str = "rescind.cli.main") -> None:
         self._lock = threading.Lock()
+        path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE],
-            env={name: value for name, value in os.environ.items() if not name.startswith("RESCIND_")},
+            [sys.executable, "-c", f"import {command.rpartition('.')[0]}\n{_CODE.replace('COMMAND', command)}"],
+            env={name: value for name, value in os.environ.items() if not name.startswith("RESCIND_")}
+            | {"PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
