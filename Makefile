@@ -1,6 +1,6 @@
 # Rescind: `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks serve check format test test-fast bench clean
+.PHONY: help setup sdks serve check format test bench soak clean
 
 PYTHON ?= python3
 UV := PYTHONPATH=.tools .tools/bin/uv
@@ -30,6 +30,9 @@ test: check sdks ## Everything: checks, and all tests on SQLite and PostgreSQL (
 bench: .venv/.ready-bench ## Measure, beside other engines, and write docs/performance.md: a quarter of an hour
 	@command -v wrk >/dev/null || echo "wrk is missing: nothing will be measured over HTTP (Debian has it as the package wrk)"
 	@$(VENV)/python bench/report.py $(BENCH_OPTIONS)
+
+soak: .venv/.ready-dev ## Hold nodes under faults to the promise: SECONDS=60 SEED=… SOAK_OPTIONS="--kind sqlite"
+	@cd tests && ../$(VENV)/python -m consistency.soak --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(SOAK_OPTIONS)
 
 clean: ## Remove what was set up here
 	rm -rf .venv .tools

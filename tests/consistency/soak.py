@@ -12,9 +12,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
 
 from consistency.checker import Violation, check
 from consistency.clients import Member, Reader, Walker, Writer, is_aimed
@@ -113,17 +116,22 @@ class Soak:
 
     def unavailable(self) -> str:
         """The part of calls that were not answered during faults and outside them, and how soon that ended."""
-        during = [call for call in self.history if any(one.began <= call.began <= one.ended for one in self.faults)]
+        # A call may be under way when a fault begins.
+        during = [
+            call
+            for call in self.history
+            if any(fault.began <= call.ended and call.began <= fault.ended for fault in self.faults)
+        ]
         known = {call.number for call in during}
         missed = [call for call in self.history if call.fate in ("unavailable", "unknown")]
         ways = _counted(_way(call) for call in missed if call.number in known)
         outside = _counted(_way(call) for call in missed if call.number not in known)
-        # What began after a fault, and before the next, and was not answered.
+        # What began after a fault, ended before the next, and was not answered.
         begins = sorted(fault.began for fault in self.faults)
         last = []
         for fault in self.faults:
             until = next((began for began in begins if began > fault.ended), sys.maxsize)
-            late = [call.began - fault.ended for call in missed if fault.ended < call.began < until]
+            late = [call.began - fault.ended for call in missed if fault.ended < call.began and call.ended < until]
             last.append(max(late, default=0) / NANOSECONDS)
         worst = f"; zero at the latest {max(last):.2f} s after the end of a fault" if last else ""
         return f"of {len(during)} during faults: {ways}; of {len(self.history) - len(during)} others: {outside}{worst}"
@@ -147,11 +155,12 @@ def run(
     revokes_min: int = 0,
     bug: str | None = None,
     keep: Path | None = None,
+    spent: Callable[[float], None] = lambda _: None,
 ) -> Soak:
     """Soak a cluster, every node of which may have a planted bug, and check.
 
     It goes on until so many revokes were looked at on every node, on a machine that is busy with other things, but
-    not for ever. The history is kept in a file if one is named.
+    not for ever. The history is kept in a file if one is named; `spent` hears now and then how many seconds are over.
     """
     soak = Soak(seed, workers=workers, nodes=nodes)
     with tempfile.TemporaryDirectory(prefix="rescind-soak-") as made:
@@ -173,6 +182,7 @@ def run(
                 dice = random.Random(f"{seed} faults")
                 began = time.monotonic()
                 while not _is_over(soak, began, seconds, revokes_min):
+                    spent(time.monotonic() - began)
                     time.sleep(dice.uniform(*CALM_SECONDS))
                     if with_faults and time.monotonic() < began + seconds - ENDING_SECONDS:
                         _inflict(cluster, soak, dice, is_long=seconds >= LONG_SECONDS_MIN)
@@ -235,17 +245,20 @@ def main() -> int:
     is_many = said.kind == "postgres"
     seed = random.randrange(2**32) if said.seed is None else said.seed
     print(f"SEED={seed}", flush=True)  # noqa: T201 - a command speaks
-    soak = run(
-        said.kind,
-        said.seconds,
-        seed,
-        nodes=said.nodes or (2 if is_many else 1),
-        workers=said.workers or (2 if is_many else 4),
-        writers=said.writers,
-        with_faults=not said.no_faults,
-        bug=said.bug,
-        keep=said.keep,
-    )
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        bar = shown.add_task("Soaking", total=said.seconds)
+        soak = run(
+            said.kind,
+            said.seconds,
+            seed,
+            nodes=said.nodes or (2 if is_many else 1),
+            workers=said.workers or (2 if is_many else 4),
+            writers=said.writers,
+            with_faults=not said.no_faults,
+            bug=said.bug,
+            keep=said.keep,
+            spent=lambda seconds: shown.update(bar, completed=seconds),
+        )
     print(soak.report())  # noqa: T201 - a command speaks
     return 1 if soak.violations else 0
 
