@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rescind import terminal
+from rescind.terminal.commands import COMMANDS
 
 if TYPE_CHECKING:
     from rescind.app import Node
@@ -74,7 +74,7 @@ def main(context: click.Context) -> None:
     context.obj = _open
 
 
-for _command in terminal.COMMANDS:
+for _command in COMMANDS:
     main.add_command(_json(_database(_command)))
 
 

@@ -17,7 +17,6 @@ import pytest
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-from rescind import terminal
 from rescind.app import VERBS, application, build
 from rescind.cli import main
 from rescind.decision.decide import Reason
@@ -25,6 +24,10 @@ from rescind.settings import Settings
 from rescind.store.database import Database
 from rescind.store.engines import engine_for
 from rescind.store.verify import verify
+from rescind.terminal import consent
+from rescind.terminal.operations import read_arguments
+from rescind.terminal.show import REASONS
+from rescind.terminal.text import styled
 from servers import rescind
 from tenant import SECRET_KEY
 from world import ROOT_KEY, Person, World, allow, deny, document, root_of_another
@@ -209,7 +212,7 @@ def test_explain_of_a_root_and_of_nobody_is_an_answer_too(small: Small) -> None:
 
 
 def test_every_reason_has_words() -> None:
-    assert {*Reason, "unknown_subject"} == terminal._REASONS.keys()
+    assert {*Reason, "unknown_subject"} == REASONS.keys()
 
 
 # --- access and who-can ---------------------------------------------------------------------------------------------
@@ -354,7 +357,7 @@ def test_what_is_applied_is_what_was_shown_even_if_somebody_writes_in_between(
         small.api.post(f"/v2/groups/{small.group}/members", {"user_id": small.cid.id, "display_name": ""})
         return True
 
-    monkeypatch.setattr(terminal, "_demand_consent", lambda **_: None)
+    monkeypatch.setattr(consent, "demand_somebody", lambda **_: None)
     monkeypatch.setattr(click, "confirm", answered)
     before = small.revision()
     done = small.run("revoke", *small.detaching, "--organization", small.organization)
@@ -402,7 +405,7 @@ def test_nothing_is_taken_where_nobody_can_be_asked(small: Small) -> None:
 
 def test_arguments_are_read_as_the_operation_takes_them() -> None:
     def read(operation: str, *words: str) -> dict[str, Any]:
-        return terminal._arguments(VERBS[operation], words)
+        return read_arguments(VERBS[operation], words)
 
     two = {"roles": ["a", "b"], "user": "true"}
     assert read("roles.detach_users", "roles=a,b", "user=true") == two
@@ -412,6 +415,8 @@ def test_arguments_are_read_as_the_operation_takes_them() -> None:
     assert read("permissions.revoke_from_role", "role=r", f"permissions={json.dumps(pairs['permissions'])}") == pairs
     one_by_one = [f"permissions={json.dumps(pair)}" for pair in pairs["permissions"]]
     assert read("permissions.revoke_from_role", "role=r", *one_by_one) == pairs
+    none = {"role": "r", "permissions": []}
+    assert read("permissions.revoke_from_role", "role=r", "permissions=[]") == none
     policy = {"policy": "p", "document": document(), "drop_conditions": True, "name": "a=b"}
     words = ["policy=p", f"document={json.dumps(document())}", "drop_conditions=true", "name=a=b"]
     assert read("policies.update", *words) == policy
@@ -544,8 +549,8 @@ def test_operations_of_administrators_name_the_organization_by_the_option_or_the
 def test_names_are_text(small: Small) -> None:
     """No markup, and nothing that a terminal would obey."""
     terminal_words = [
-        terminal._text(MARKUP).plain,
-        terminal._text(("\x9b2J\u202e", "red")).plain,
+        styled(MARKUP).plain,
+        styled(("\x9b2J\u202e", "red")).plain,
     ]
     assert terminal_words == ["[red]Zones[/red] \\x1b[2J", "\\x9b2J\\u202e"]
     policy = small.api.policy(allow("dns.Read"), name="[red]Zones[/red]")
@@ -570,7 +575,15 @@ def test_a_real_process_says_the_same(small: Small) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["revoke", "--help"]], ids=" ".join)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     # What any command imports before it is known which one it is, is not counted.
-    known = ("rich", "fastapi", "msgspec", "uvicorn", "rescind.app", *(["sqlalchemy"] if len(arguments) == 1 else []))
+    known = (
+        "rich",
+        "fastapi",
+        "pydantic",
+        "msgspec",
+        "uvicorn",
+        "rescind.app",
+        *(["sqlalchemy"] if len(arguments) == 1 else []),
+    )
     code = f"""
 import sys
 from rescind.cli import main
