@@ -12,6 +12,7 @@ from rescind.api.auth0.face import AUTHENTICATION, MANAGEMENT
 from rescind.api.authzen import face as authzen
 from rescind.api.body import App, Message, Receive, Scope, Send
 from rescind.api.cursors import Cursors
+from rescind.api.draining import Draining
 from rescind.api.mail import Mail
 from rescind.api.native.face import DOOR as NATIVE
 from rescind.api.probes import probes
@@ -84,12 +85,16 @@ def application(node: Node) -> App:
     decide = authzen.AuthZen(authzen.Parts(node.store, node.decisions, cursors, node.service.issuer, catalogue()))
     faces: list[tuple[str, App]] = [(authzen.PREFIX, decide), (authzen.METADATA, decide)]
     faces += [(place, face) for door in DOORS for face in [door.open(parts)] for place in (door.prefix, *door.places)]
-    rest = probes(node.freshness)
+    draining = Draining()
+    rest = probes(node.freshness, draining)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
+            draining.begin_with_signal()
             await _live(node, receive, send)
             return
+        if draining.is_on:
+            send = draining.last(send)
         for prefix, face in faces:
             if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
                 await face(scope, receive, send)

@@ -1,6 +1,8 @@
 """SIGTERM: what is under way is answered, nothing is begun, nothing is left behind."""
 
 import contextlib
+import http.client
+import json
 import os
 import signal
 import time
@@ -14,6 +16,7 @@ import pytest
 
 from rescind.app import Node
 from servers import Server
+from world import ROOT_KEY
 
 CONVENTIONAL = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
@@ -66,6 +69,20 @@ def test_a_node_that_is_told_to_end_answers_what_is_under_way_and_takes_nothing_
     ended(server, processes)
 
 
+def test_a_node_that_is_told_to_end_fails_no_request(running: tuple[Server, list[psutil.Process]]) -> None:
+    """Clients ask over connections that they keep, until an answer says that it was the last; every one is answered."""
+    server, _ = running
+    assert server.process is not None
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask_until_the_last, server) for _ in range(8)]
+        time.sleep(0.5)
+        server.process.terminate()
+        eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 503)
+        answered = [one.result(timeout=20) for one in asking]
+    assert min(answered) > 10, answered
+    assert server.process.wait(timeout=20) in CONVENTIONAL, server.log()
+
+
 def test_a_node_with_nothing_to_do_ends_at_once_and_leaves_no_process_and_no_file(
     running: tuple[Server, list[psutil.Process]], temporary: Path
 ) -> None:
@@ -112,6 +129,24 @@ def serves(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):  # it may end while it is looked at
         return "resource_tracker" not in " ".join(process.cmdline())
     return False
+
+
+def ask_until_the_last(server: Server) -> int:
+    """Ask for a decision again and again over one connection until it is ended by an answer; how often."""
+    connection, answered = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20), 0
+    headers = {"Authorization": f"Bearer {ROOT_KEY}", "Content-Type": "application/json"}
+    asked = {"subject": {"type": "user", "id": "x"}, "action": {"name": "a"}, "resource": {"type": "t", "id": "i"}}
+    while True:
+        connection.request("POST", "/access/v1/evaluation", json.dumps(asked), headers)
+        response = connection.getresponse()
+        assert response.status == 200, response.read()
+        response.read()
+        answered += 1
+        if response.getheader("connection") == "close":
+            connection.close()
+            return answered
+        # Nothing is under way when the node is told to end, and something comes then.
+        time.sleep(0.02)
 
 
 def server_processes(server: Server) -> set[int]:

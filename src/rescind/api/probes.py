@@ -7,19 +7,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from rescind.api.draining import Draining
 from rescind.api.metrics import REVISION, exposition
 from rescind.engine.freshness import Freshness
 from rescind.model.errors import Unavailable
 
 
-def probes(freshness: Freshness) -> Starlette:
+def probes(freshness: Freshness, draining: Draining) -> Starlette:
     """The probes of one node, and the answer to every path that nothing else knows."""
 
     async def healthy(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
     async def ready(_: Request) -> Response:
-        """Red when the node cannot prove that an answer would be fresh."""
+        """Red when the node cannot prove that an answer would be fresh, and when it is about to end."""
+        if draining.is_on:
+            return JSONResponse({"status": "unavailable", "reason": "the node is ending"}, 503, {"Retry-After": "1"})
         try:
             moment = await run_in_threadpool(freshness.now)
         except Unavailable as refusal:
