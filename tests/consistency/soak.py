@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -93,18 +94,16 @@ class Soak:
         """What was done and measured, for people."""
         fates = Counter(f"{call.kind} {call.fate}" for call in self.history)
         reads, aimed = self.reads, self.aimed
-        spent = [call.ended - call.began for call in self.revokes]
-        decided = [call.ended - call.began for call in reads if call.operation == "evaluation"]
         lines = [
             f"seed {self.seed}, {self.nodes} nodes of {self.workers} workers, checked in {self.checked_seconds:.1f} s",
             "calls: " + ", ".join(f"{name} {count}" for name, count in sorted(fates.items())),
             f"aimed: {len(aimed)} of {len(reads)} readings ({len(aimed) / max(1, len(reads)):.0%})",
             f"revokes acknowledged: {len(self.revokes)}, read at once on every node: {self.seen_everywhere}",
             "by operation: " + _counted(call.operation for call in [*self.writes, *reads]),
-            f"revoke, request to acknowledgement: {_percentiles(spent)}",
-            f"decision: {_percentiles(decided)}",
+            f"revoke, request to acknowledgement: {percentiles(self.revokes)}",
+            f"decision: {percentiles(self.decisions)}",
             f"faults: {_counted(fault.name for fault in self.faults)}",
-            f"not answered, {self.unavailable()}",
+            f"not answered, {self._unanswered()}",
         ]
         shown = sorted(self.violations, key=lambda one: one.calls[-1].ended if one.calls else 0)[:SHOWN_MAX]
         names = Counter(violation.name for violation in self.violations)
@@ -114,27 +113,45 @@ class Soak:
         )
         return "\n".join(lines)
 
-    def unavailable(self) -> str:
-        """The part of calls that were not answered during faults and outside them, and how soon that ended."""
-        # A call may be under way when a fault begins.
-        during = [
-            call
-            for call in self.history
-            if any(fault.began <= call.ended and call.began <= fault.ended for fault in self.faults)
-        ]
-        known = {call.number for call in during}
-        missed = [call for call in self.history if call.fate in ("unavailable", "unknown")]
-        ways = _counted(_way(call) for call in missed if call.number in known)
-        outside = _counted(_way(call) for call in missed if call.number not in known)
-        # What began after a fault, ended before the next, and was not answered.
-        begins = sorted(fault.began for fault in self.faults)
-        last = []
-        for fault in self.faults:
-            until = next((began for began in begins if began > fault.ended), sys.maxsize)
-            late = [call.began - fault.ended for call in missed if fault.ended < call.began and call.ended < until]
-            last.append(max(late, default=0) / NANOSECONDS)
-        worst = f"; zero at the latest {max(last):.2f} s after the end of a fault" if last else ""
-        return f"of {len(during)} during faults: {ways}; of {len(self.history) - len(during)} others: {outside}{worst}"
+    @property
+    def decisions(self) -> list[Call]:
+        """The single decisions that were answered."""
+        return [call for call in self.reads if call.operation == "evaluation" and call.status == 200]
+
+    @property
+    def during_faults(self) -> list[Call]:
+        """The calls of which some part fell into a fault. There is one fault at a time."""
+        ends = [fault.ended for fault in self.faults]
+        found = []
+        for call in self.history:
+            place = bisect_left(ends, call.began)
+            if place < len(ends) and self.faults[place].began <= call.ended:
+                found.append(call)
+        return found
+
+    @property
+    def missed(self) -> list[Call]:
+        """The calls that were not answered."""
+        return [call for call in self.history if call.fate in ("unavailable", "unknown")]
+
+    @property
+    def seconds_to_recover(self) -> float:
+        """How long after the end of a fault a call began, at the latest, that was not answered before the next."""
+        begins = [*(fault.began for fault in self.faults[1:]), sys.maxsize]
+        missed, late = self.missed, [0]
+        for fault, until in zip(self.faults, begins, strict=False):
+            late += [one.began - fault.ended for one in missed if fault.ended < one.began and one.ended < until]
+        return max(late) / NANOSECONDS
+
+    def _unanswered(self) -> str:
+        during = {call.number for call in self.during_faults}
+        ways = _counted(_way(call) for call in self.missed if call.number in during)
+        outside = _counted(_way(call) for call in self.missed if call.number not in during)
+        others = len(self.history) - len(during)
+        return (
+            f"of {len(during)} during faults: {ways}; of {others} others: {outside}; "
+            f"all are answered {self.seconds_to_recover:.2f} s after the end of a fault, at the latest"
+        )
 
 
 def _way(call: Call) -> str:
@@ -221,12 +238,12 @@ def _counted(names: Iterable[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counted.items())) or "none"
 
 
-def _percentiles(spent: Sequence[int]) -> str:
-    """The median and the 99th percentile of nanoseconds, in milliseconds."""
-    if len(spent) < 2:
+def percentiles(calls: Sequence[Call]) -> str:
+    """The median and the 99th percentile of what calls took, and how many they were."""
+    if len(calls) < 2:
         return "too few"
-    cuts = statistics.quantiles(spent, n=100)
-    return f"p50 {cuts[49] / 1e6:.1f} ms, p99 {cuts[98] / 1e6:.1f} ms ({len(spent)})"
+    cuts = statistics.quantiles([call.ended - call.began for call in calls], n=100)
+    return f"p50 {cuts[49] / 1e6:.1f} ms, p99 {cuts[98] / 1e6:.1f} ms ({len(calls)})"
 
 
 def main() -> int:
