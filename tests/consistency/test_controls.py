@@ -1,12 +1,15 @@
 """Negative controls: every planted bug is caught by the checker, and without it the same calls show nothing."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from consistency.checker import Violation, check
 from consistency.cluster import Cluster
+from consistency.faults import NOT_TESTED
 from consistency.launcher import COMMAND
 from consistency.planted import BUGS, Bug
 from consistency.schedules import CONTROLS, Kind, Scene
@@ -102,3 +105,14 @@ def test_a_bug_whose_place_takes_something_else_is_an_error() -> None:
 def test_a_node_whose_bug_nobody_knows_does_not_start(open_cluster: Open) -> None:
     with pytest.raises(AssertionError, match="did not start"), open_cluster(Kind("sqlite", nodes=1), "no such bug"):
         pass
+
+
+def test_the_page_says_of_every_planted_bug_what_it_is_found_as() -> None:
+    said = (Path(__file__).parents[2] / "docs" / "consistency.md").read_text()
+    rows = re.findall(r"^\| ([a-z ]+) \| `(\w+)` \|$", said, re.MULTILINE)
+    assert dict(rows) == {name.replace("_", " "): violation for name, (_, _, violation) in CONTROLS.items()}
+
+
+def test_the_page_names_what_is_not_tested() -> None:
+    said = (Path(__file__).parents[2] / "docs" / "consistency.md").read_text()
+    assert [one for one in NOT_TESTED if f"- {one}\n" not in said] == []
