@@ -12,6 +12,7 @@ from rescind.model.changes import GENESIS_DIGEST, canonical, chain, commitment, 
 from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store.database import Database, fact_of
 from rescind.store.schema import changes, commitments, credentials, head, intervals, objects, profiles
+from rescind.store.sql import INTERVAL_COLUMNS
 
 DIFFERENCES_MAX = 100
 """More are counted, not listed."""
@@ -92,7 +93,7 @@ class _Replay:
         self._touched_since: int | None = None
 
     def run(self) -> None:
-        living = sa.select(intervals)
+        living = sa.select(*INTERVAL_COLUMNS, intervals.c.revision_to)
         ended = living.where(intervals.c.revision_to.is_not(None)).order_by(intervals.c.revision_to)
         tables = {
             "an object": _Rows(
@@ -241,9 +242,10 @@ class _Replay:
 
     def _fact(self, row: sa.Row[Any]) -> dict[str, Any]:
         try:
-            return fact_body(fact_of(row), self._ids)
-        except ValueError:
+            fact = fact_of(row)
+        except KeyError:
             return {"fact": f"unknown kind {row.kind}", "holder": self._ids[row.holder]}
+        return fact_body(fact, self._ids)
 
 
 class _Rows:
