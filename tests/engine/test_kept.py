@@ -4,7 +4,7 @@ import inspect
 import itertools
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -575,3 +575,29 @@ def test_a_name_goes_when_time_ends_who_has_it(small: Node) -> None:
         assert noting.find_user(story.email) is not None
         made = noting.made("value")
     assert made.seen is None or (made.until is not None and made.until <= ends)
+
+
+class Overtaken(Touches):
+    """While somebody looks whether a value was touched, another thread goes on to a moment at which it was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_overtaken = False
+
+    def spare(self, seen: Collection[int], since: int) -> bool:
+        spared = super().spare(seen, since)
+        if not self.is_overtaken:
+            self.is_overtaken = True
+            self.advance(Moment(6, 6), 1, {7: 6})
+        return spared
+
+
+def test_what_was_proven_while_the_log_went_on_is_proven_again() -> None:
+    touches = Overtaken()
+    touches.advance(Moment(4, 4), 1, None)
+    kept: Kept[str] = Kept(touches, 10)
+    kept.put("role", made(touches, "as of 4", 4, (7,)))
+    touches.advance(Moment(5, 5), 1, {8: 5})
+    assert kept.get("role") == "as of 4"
+    assert touches.moment.revision == 6
+    assert kept.get("role") is None

@@ -46,16 +46,22 @@ class Touches:
         return Stand(self.moment, self.generation)
 
     def advance(self, moment: Moment, epoch: int, touched: Mapping[int, int] | None) -> None:
-        """Go on to a later moment; `touched` is by which of the revisions since, None if that cannot be told."""
+        """Go on to a later moment; `touched` is by which of the revisions since, None if that cannot be told.
+
+        A new proof is published last: whoever is proving something in another thread meanwhile, by what was known
+        before, has taken the old one, which proves nothing any more.
+        """
+        goes_on = touched is not None and epoch == self.epoch
+        is_same = goes_on and not touched and moment.revision == self.moment.revision
         if touched is None or epoch != self.epoch or len(self._newest) + len(touched) > TOUCHED_MAX:
             # Also what is being read now: it began before, perhaps in a future that was lost.
             self.generation += 1
             self._newest.clear()
         else:
             self._newest.update(touched)
-        if touched is None or touched or moment.revision != self.moment.revision or epoch != self.epoch:
-            self.proof = object()
         self.moment, self.epoch = moment, epoch
+        if not is_same:
+            self.proof = object()
 
     def spare(self, seen: Collection[int], since: int) -> bool:
         """Whether nothing of what was seen at revision `since` was touched after it."""
@@ -115,16 +121,17 @@ class Kept(Generic[Value]):
         return self._young.get(place, {}).get(key) or self._old.get(place, {}).get(key)
 
     def is_true(self, made: Made[Value]) -> bool:
-        """Whether a value is true at the moment; it is then known to be."""
+        """Whether a value is true at the moment; it is then known to be. Any thread may ask."""
         touches = self._touches
-        moment = touches.moment
+        # The proof before anything that it is about: see `Touches.advance`.
+        proof, moment = touches.proof, touches.moment
         if made.generation != touches.generation:
             return False
         if made.revision < moment.revision:
             if made.seen is None or not touches.spare(made.seen, made.revision):
                 return False
             made.revision = moment.revision
-        made.proof = touches.proof
+        made.proof = proof
         return made.until is None or moment.instant < made.until
 
     def put(self, key: Hashable, made: Made[Value], place: Hashable = None) -> None:
