@@ -93,8 +93,7 @@ def application(node: Node) -> App:
             draining.begin_with_signal()
             await _live(node, receive, send)
             return
-        if draining.is_on:
-            send = draining.last(send)
+        send = draining.sender(send)
         for prefix, face in faces:
             if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
                 await face(scope, receive, send)

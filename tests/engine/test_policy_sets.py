@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rescind.decision.decide import AccessRequest, decide
 from rescind.decision.match import matches_resource
 from rescind.decision.snapshot import Principal, Snapshot, gather
-from rescind.engine.policy_sets import ACTIONS_MAX, Content, PolicySet, PolicySets
+from rescind.engine.policy_sets import ACTION_LENGTH_MAX, ACTIONS_MAX, Content, PolicySet, PolicySets
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API, GrantTerms, scope_value
 from rescind.model.documents import statements_of
 from rescind.model.facts import Fact, FactKind
@@ -212,6 +212,9 @@ def test_whoever_asks_for_ever_new_actions_does_not_fill_the_memory() -> None:
         action = f"a{number}"
         assert policies.rule(action).weighs("t", "x", {}) is action.endswith("1")
         assert len(policies.compiled) <= ACTIONS_MAX
+    long = "a" * ACTION_LENGTH_MAX
+    assert policies.rule(f"{long}1").settles is True
+    assert f"{long}1" not in policies.compiled
     assert policies.rule("a1").settles is True
 
 

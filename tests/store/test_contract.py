@@ -1449,6 +1449,7 @@ def test_a_reader_of_the_head_reads_on_when_its_connection_was_lost(
 
 def asked(heads: HeadReader, known: int = 0) -> Head:
     """The head as a loop reads it: sent, and received when the descriptor can be read."""
+    heads.prepare()
     descriptor = heads.send(known)
     assert descriptor is not None
     assert select.select([descriptor], [], [], 10)[0], "no answer came"
@@ -1484,6 +1485,7 @@ def test_where_the_head_is_near_nobody_sends_for_it(
     with opened(make_migrated("sqlite")) as store:
         heads = more_heads(store)
         heads.read()
+        heads.prepare()
         assert heads.send() is None
         with pytest.raises(Unavailable):
             heads.receive()
@@ -1496,6 +1498,7 @@ def test_who_sent_for_the_head_hears_that_the_connection_was_lost_and_then_reads
     commit(on_postgres)
     for _ in range(2):
         assert heads.read().revision == 1
+        heads.prepare()
         terminate_all(on_postgres, "query LIKE '%%head.revision%%'")
         # Either the connection takes no more, or what it says is that it was ended.
         if heads.send() is not None:
@@ -1510,6 +1513,7 @@ def test_an_answer_that_was_given_up_is_never_taken_for_another_s(
 ) -> None:
     heads = more_heads(on_postgres)
     heads.read()
+    heads.prepare()
     assert heads.send() is not None
     heads.give_up()
     commit(on_postgres)

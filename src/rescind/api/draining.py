@@ -1,7 +1,7 @@
 """Draining: a node that is told to end answers on for a moment, and sends its clients elsewhere.
 
 An idle connection that a client keeps alive cannot be ended without the risk that a request is on its way. So each that
-is still used is ended with an answer that says so, and a balancer sees in time that the node is not ready any more.
+is still used is ended with an answer that says so; and the node says that it is not ready any more.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ class Draining:
         self.is_on = False
 
     def begin_with_signal(self) -> None:
-        """Let SIGTERM begin it, and only afterwards do what it did; told again, the node ends at once.
+        """Let SIGTERM begin it, and only afterwards do what it did.
 
-        To be called in the event loop of the server; where that does not run in the main thread, signals are not its
-        business.
+        It may come twice, to the group and from the parent. To be called in the event loop of the server; where that
+        does not run in the main thread, signals are not its business.
         """
         if threading.current_thread() is not threading.main_thread():
             return
@@ -33,21 +33,18 @@ class Draining:
         if not callable(end):
             return
 
-        def told(number: int, frame: Any) -> None:
-            if self.is_on:
-                end(number, frame)
-                return
-            self.is_on = True
-            loop.call_soon_threadsafe(loop.call_later, DRAIN_SECONDS, end, number, None)
+        def told(number: int, _: Any) -> None:
+            if not self.is_on:
+                self.is_on = True
+                loop.call_soon_threadsafe(loop.call_later, DRAIN_SECONDS, end, number, None)
 
         signal.signal(signal.SIGTERM, told)
 
-    @staticmethod
-    def last(send: Send) -> Send:
-        """Sends the last answer of a connection."""
+    def sender(self, send: Send) -> Send:
+        """Sends as that does; what is sent when the node is about to end is the last answer of its connection."""
 
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if self.is_on and message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 

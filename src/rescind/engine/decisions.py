@@ -32,6 +32,7 @@ SHARED_MAX = 200_000
 """Groups, roles, policies and their like whose facts are kept."""
 
 Json = Mapping[str, Any]
+_TYPES = (USER, CLIENT, SESSION)
 _NOTHING: Json = {}
 _EVERYTHING = ("subject", "resource", "action", "context")
 
@@ -173,7 +174,7 @@ class Decisions:
         name = (question.scope, question.subject_type, question.subject_id)
         subject = self._subjects.get(question.subject_id, name[:2])
         if subject is None:
-            if len(question.subject_id) <= NAME_LENGTH_MAX:
+            if question.subject_type in _TYPES and len(question.subject_id) <= NAME_LENGTH_MAX:
                 wanted.add(("subject", *name))
             return False
         if subject.snapshot is not None:
@@ -250,7 +251,7 @@ class Decisions:
 
     def _subject(self, reader: Noting, scope: int, type_: str, name: str) -> Made[Subject]:
         principal = named(reader, scope, type_, name)
-        if principal is None or type_ not in (USER, CLIENT, SESSION):
+        if principal is None:
             nobody = Subject(type_, name, Reason.ACCOUNT_ENDED, self._sets.of(frozenset()), {}, {})
             # Who is unknown now may be made by a change that touches nothing else.
             return Made(nobody, reader.revision, None, generation=reader.generation)
@@ -314,7 +315,7 @@ class Decisions:
             return attributes_of(question, subject.properties, _NOTHING, subject.id)
         place = question.scope, question.resource_type
         stored = self._resources.get(question.resource_id, place)
-        if stored is None and len(question.resource_id) <= NAME_LENGTH_MAX:
+        if stored is None and max(len(question.resource_type), len(question.resource_id)) <= NAME_LENGTH_MAX:
             wanted.add(("resource", *place, question.resource_id))
         return attributes_of(question, subject.properties, stored or _NOTHING, subject.id)
 

@@ -19,6 +19,8 @@ from rescind.model.literals import literal
 
 ACTIONS_MAX = 1024
 """Actions that one set keeps compiled: whoever asks for ever new ones must not fill the memory."""
+ACTION_LENGTH_MAX = 1024
+"""Longer ones are compiled each time."""
 _PREFIXES_MAX = 16
 """As many beginnings are tried one by one; more are looked up by their lengths."""
 
@@ -27,7 +29,7 @@ Content = frozenset[tuple[Statement, bool]]
 
 
 class PolicySet:
-    """Statements that decide together. `allows` answers as `decide` would for somebody in no special state."""
+    """Statements that decide together, as `decide` would for somebody in no special state."""
 
     __slots__ = ("__weakref__", "_rules", "_statements", "compiled")
 
@@ -41,6 +43,8 @@ class PolicySet:
         """What the set says about an action."""
         rule = self.compiled.get(action)
         if rule is None:
+            if len(action) > ACTION_LENGTH_MAX:
+                return self._compile(action)
             if len(self.compiled) >= ACTIONS_MAX:
                 self.compiled.clear()
             rule = self.compiled[action] = self._compile(action)

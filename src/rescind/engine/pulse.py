@@ -80,6 +80,9 @@ class Pulse:
             waiting, self._waiting = self._waiting, []
             try:
                 self._take(await self._beat_far())
+            except asyncio.CancelledError:
+                _tell([*waiting, *self._waiting], Unavailable("the node is ending"))
+                raise
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
                 _tell(waiting, error)
             else:
@@ -91,11 +94,11 @@ class Pulse:
         began, known = perf_counter(), self._freshness.known
         head = await self._asked(known.revision if known else 0)
         if head is None:
-            return await loop.run_in_executor(self.thread, self._beat)
+            return await loop.run_in_executor(self.thread, self._open_and_beat)
         moment = self._freshness.take(head, known)
         touched = self._noted(head, moment)
-        if touched is None:
-            touched = await loop.run_in_executor(self.thread, self._touched, head, moment)
+        if touched is None and self._can_catch_up(head, moment):
+            touched = await loop.run_in_executor(self.thread, self._read_touched, moment)
         self._freshness.observe(perf_counter() - began)
         return _Beat(moment, head.epoch, touched)
 
@@ -104,59 +107,77 @@ class Pulse:
         descriptor = self._heads.send(known)
         if descriptor is None:
             return None
-        loop = asyncio.get_running_loop()
-        heard: asyncio.Future[Head | None] = loop.create_future()
-
-        def hear() -> None:
-            try:
-                head = self._heads.receive()
-                is_over = head is not None
-            except Unavailable:
-                head, is_over = None, True
-            if is_over and not heard.done():
-                heard.set_result(head)
-
         head = None
-        loop.add_reader(descriptor, hear)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS_MAX):
-                head = await heard
+                head = await self._heard(descriptor)
         except TimeoutError:
             pass
         finally:
-            loop.remove_reader(descriptor)
             if head is None:
+                # Its answer, if it comes, must not be taken for the next one's.
                 self._heads.give_up()
         return head
+
+    async def _heard(self, descriptor: int) -> Head | None:
+        """What was asked for, as soon as it is all there; None if the connection ends before."""
+        loop = asyncio.get_running_loop()
+        heard: asyncio.Future[Head | None] = loop.create_future()
+        is_watched = True
+
+        def look_away() -> None:
+            nonlocal is_watched
+            if is_watched:
+                is_watched = False
+                loop.remove_reader(descriptor)
+
+        def hear() -> None:
+            head = None
+            try:
+                head = self._heads.receive()
+            except Unavailable:
+                # At once: the connection has ended, and its number may soon be another's.
+                look_away()
+            if not heard.done() and (head is not None or not is_watched):
+                heard.set_result(head)
+
+        loop.add_reader(descriptor, hear)
+        try:
+            return await heard
+        finally:
+            look_away()
+
+    def _open_and_beat(self) -> _Beat:
+        beat = self._beat()
+        self._heads.prepare()
+        return beat
 
     def _beat(self) -> _Beat:
         began, known = perf_counter(), self._freshness.known
         head = self._heads.read(known.revision if known else 0)
         moment = self._freshness.take(head, known)
-        touched = self._touched(head, moment)
+        touched = self._noted(head, moment)
+        if touched is None and self._can_catch_up(head, moment):
+            touched = self._read_touched(moment)
         self._freshness.observe(perf_counter() - began)
         return _Beat(moment, head.epoch, touched)
 
-    def _touched(self, head: Head, moment: Moment) -> Mapping[int, int] | None:
-        """What was touched since the last beat, by the newest revision that did; None if that cannot be told."""
-        noted, last = self._noted(head, moment), self._touches.moment.revision
-        if noted is not None:
-            return noted
-        if not self._goes_on(head) or moment.revision - last > _MISSED_MAX:
-            return None
-        with self._store.reading(moment.revision, moment.instant) as reader:
-            return reader.touched(last)
-
     def _noted(self, head: Head, moment: Moment) -> Mapping[int, int] | None:
-        """The same where nothing has to be read: nobody wrote since, or nobody but this node."""
+        """What was touched since the last beat, where nobody wrote, or nobody but this node."""
         last = self._touches.moment.revision
-        if not self._goes_on(head):
+        if head.epoch != self._touches.epoch or not last:
             return None
         return self._freshness.touched(head.epoch, last, moment.revision) if moment.revision > last else {}
 
-    def _goes_on(self, head: Head) -> bool:
-        """Whether what is kept was read in the log that this is the head of."""
-        return head.epoch == self._touches.epoch and self._touches.moment.revision > 0
+    def _can_catch_up(self, head: Head, moment: Moment) -> bool:
+        """Whether the log says what was touched: what is kept was read in it, and not too long ago."""
+        last = self._touches.moment.revision
+        return head.epoch == self._touches.epoch and 0 < last >= moment.revision - _MISSED_MAX
+
+    def _read_touched(self, moment: Moment) -> Mapping[int, int] | None:
+        """What was touched since the last beat, by the newest revision that did; None if the log does not say it."""
+        with self._store.reading(moment.revision, moment.instant) as reader:
+            return reader.touched(self._touches.moment.revision)
 
     def _take(self, beat: _Beat) -> None:
         self._touches.advance(beat.moment, beat.epoch, beat.touched)

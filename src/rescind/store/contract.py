@@ -228,8 +228,11 @@ class HeadReader(Protocol):
     def read(self, known: int = 0) -> Head:
         """See `Store.head`."""
 
+    def prepare(self) -> None:
+        """Make ready for `send`, after a reading, where the database can be asked without waiting for it."""
+
     def send(self, known: int = 0) -> int | None:
-        """Ask for the same without waiting, by a connection that has answered before.
+        """Ask for the same without waiting, by a connection that was made ready.
 
         Returns the descriptor that can be read when `receive` is to be called, None if only `read` will do.
         """

@@ -273,13 +273,16 @@ class DatabaseHeadReader(_Direct):
     def read(self, known: int = 0) -> Head:
         """See `contract.HeadReader.read`."""
         (row,) = self._rows(self._statement, {"known": known})
+        return _head_of(row)
+
+    def prepare(self) -> None:
+        """See `contract.HeadReader.prepare`."""
         if self._query is None and self._connection is not None:
             driver = self._connection.connection.driver_connection
-            # What was read stays read: if this fails, the next reading opens another connection.
+            # If this fails, the next reading finds out what has become of the connection.
             with suppress(Unavailable), self._unavailable():
-                parameters = self._statement.parameters({"known": known})
+                parameters = self._statement.parameters({"known": 0})
                 self._query = self._database.engine.prepare(driver, self._statement.text, parameters)
-        return _head_of(row)
 
     def send(self, known: int = 0) -> int | None:
         """See `contract.HeadReader.send`."""
@@ -301,9 +304,10 @@ class DatabaseHeadReader(_Direct):
         """See `contract.HeadReader.give_up`."""
         self._drop()
 
-    def _drop(self) -> None:
+    def close(self) -> None:
+        """Give back the connection."""
         self._query = None
-        super()._drop()
+        super().close()
 
     @contextmanager
     def _unavailable(self) -> Iterator[None]:
@@ -709,7 +713,7 @@ class DatabaseWriter:
         try:
             self._connection.invalidate()
             change = self._database.change_of_request(origin.request_id)
-        except (DBAPIError, PoolTimeout) as failure:
+        except (DBAPIError, PoolTimeout, Unavailable) as failure:
             raise Unavailable("the fate of this write is unknown", outcome_unknown=True) from failure
         if change is None:
             raise Unavailable("the write was lost; nothing was written") from error

@@ -183,6 +183,7 @@ MALFORMED = {
     "a form": b"subject=alice",
     "XML": b"<subject>alice</subject>",
     "a broken character": b'{"subject": "\xff\xfe"}',
+    "a broken character deep inside": b'{"evaluations": [{"subject": {"type": "user", "id": "\xff"}}], "context": 1}',
     "UTF-16": json.dumps(READS).encode("utf-16"),
     "null": b"null",
     "true": b"true",

@@ -170,7 +170,7 @@ def evaluations(body: bytes) -> tuple[Sequence[Evaluation | Invalid], str]:
     What is said for all may be incomplete: then it is as if it was not said. Raises `Invalid` for what is wrong with
     all.
     """
-    _check_brackets(body)
+    _check_text(body)
     try:
         # Most say everything in each, and that is read in half the time.
         complete = _COMPLETE.decode(body)
@@ -224,12 +224,12 @@ def _completed(whole: Evaluations, item: Item | Invalid) -> Evaluation | Invalid
 def read(decoder: "Decoder[Read]", body: bytes | msgspec.Raw) -> Read:
     """A request, or `Invalid` for what is not one."""
     if isinstance(body, bytes):
-        _check_brackets(body)
+        _check_text(body)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from None
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, RecursionError):
         raise Invalid("the body is not well-formed JSON") from None
 
 
@@ -251,11 +251,16 @@ def _said_for_all(raw: msgspec.Raw | UnsetType, decoder: "Decoder[Read]", part: 
         return UNSET
 
 
-def _check_brackets(body: bytes) -> None:
-    """Refuse a body whose brackets, wherever they stand, nest too deep: also in members that nobody reads.
+def _check_text(body: bytes) -> None:
+    """Refuse a body that is no UTF-8, or whose brackets nest too deep, wherever: also in members that nobody reads.
 
     Brackets in strings may hide some. That harms nobody: what reads properties goes along a path, step by step.
     """
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise Invalid("the body is not well-formed JSON") from None
     if body.count(b"{") + body.count(b"[") <= DEPTH_MAX:
         return
     brackets = body.translate(None, _NO_BRACKETS)
