@@ -73,8 +73,8 @@ class Touches:
 class Made(Generic[Value]):
     """A value, the revision at which it is known to be true, what it was made of, and the instant when time ends it.
 
-    With `seen` None it is good at that one revision; after its generation it is good for nothing. `proof` is what it was
-    proven with last.
+    With `seen` None it is good at that one revision; after its generation it is good for nothing. It was proven last
+    with `proof`.
     """
 
     value: Value
