@@ -121,6 +121,20 @@ def compare_revisions_the_wrong_way(_: Spare, self: Touches, seen: Collection[in
     return all(self._newest.get(key, since) >= since for key in seen)
 
 
+@_instead_of("rescind.engine.kept:Kept.is_true")
+def stamp_with_a_later_proof(original: Callable[..., bool], self: Kept[Any], made: Made[Any]) -> bool:
+    """What was found to be true is taken for proven when the next thing is looked at, whatever came between."""
+    while _unstamped:
+        _unstamped.pop().proof = self._touches.proof
+    is_true = original(self, made)
+    if is_true:
+        _unstamped.append(made)
+    return is_true
+
+
+_unstamped: list[Made[Any]] = []
+
+
 @_instead_of("rescind.engine.kept:Kept.put")
 def forget_expiry(original: Callable[..., None], self: Kept[Any], key: Hashable, made: Made[Any], *more: Any) -> None:
     """What is kept is kept past the end of what it was made of."""
