@@ -69,14 +69,20 @@ def test_a_node_that_is_told_to_end_answers_what_is_under_way_and_takes_nothing_
     ended(server, processes)
 
 
-def test_a_node_that_is_told_to_end_fails_no_request(running: tuple[Server, list[psutil.Process]]) -> None:
+@pytest.mark.parametrize("is_group", [False, True], ids=["the parent is told", "all are told"])
+def test_a_node_that_is_told_to_end_fails_no_request(
+    running: tuple[Server, list[psutil.Process]], *, is_group: bool
+) -> None:
     """Clients ask over connections that they keep, until an answer says that it was the last; every one is answered."""
     server, _ = running
     assert server.process is not None
     with ThreadPoolExecutor(8) as pool:
         asking = [pool.submit(ask_until_the_last, server) for _ in range(8)]
         time.sleep(0.5)
-        server.process.terminate()
+        if is_group:
+            os.killpg(server.process.pid, signal.SIGTERM)
+        else:
+            server.process.terminate()
         eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 503)
         answered = [one.result(timeout=20) for one in asking]
     assert min(answered) > 10, answered
