@@ -20,10 +20,9 @@ import sqlalchemy as sa
 
 from consistency.launcher import BUG, CLOCK, COMMAND, Clock
 from consistency.proxy import Moment, Wires
-from faults.nursery import Child, ForkedServer, Nursery
+from faults.nursery import ForkedServer, Nursery
 from servers import START_SECONDS_MAX
 from tenant import CLIENT_ID, CLIENT_SECRET
-from world import ROOT_EMAIL, ROOT_KEY
 
 KINDS = ("sqlite", "postgres")
 SOCKET = ".s.PGSQL.5432"
@@ -39,23 +38,15 @@ class Node(ForkedServer):
         self.bug = bug
         self.clock = Clock(folder / "clock")
 
-    def start(self) -> Self:
-        """See `Server.start`."""
-        environment = {
-            "RESCIND_DATABASE": self.database,
-            "RESCIND_ROOT_EMAIL": ROOT_EMAIL,
-            "RESCIND_ROOT_PASSWORD": "root-password",
-            "RESCIND_ROOT_API_KEY": ROOT_KEY,
+    @property
+    def environment(self) -> dict[str, str]:
+        """See `ForkedServer.environment`."""
+        return super().environment | {
             "RESCIND_AUTH0_CLIENT_ID": CLIENT_ID,
             "RESCIND_AUTH0_CLIENT_SECRET": CLIENT_SECRET,
             BUG: self.bug or "",
             CLOCK: str(self.clock.file),
         }
-        arguments = ["serve", "--port", str(self.port), *self.options]
-        child = Child(self._nursery.fork(self.folder, arguments, environment))
-        self.process = child  # type: ignore[assignment]  # what a test does with a process, a child can
-        self.wait()
-        return self
 
     def signal(self, number: int) -> None:
         """Send a signal to all its processes at once."""

@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from consistency.cluster import Cluster
 from consistency.proxy import Moment
@@ -29,10 +28,20 @@ NOT_TESTED = (
 """What a sceptic may ask for and will not find here."""
 
 
-class Strike(Protocol):
-    """Lets a fault happen, to its end. With `is_long` it may last as long as it does in the worst of nights."""
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What a fault leaves to chance. Where it `is_long`, some last as long as they do in the worst of nights."""
 
-    def __call__(self, cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None: ...
+    dice: random.Random
+    is_long: bool = False
+
+    def between(self, least: float, most: float, at_worst: float | None = None) -> float:
+        """A number from the least to the most, which is another one in such a night."""
+        return self.dice.uniform(least, at_worst if self.is_long and at_worst is not None else most)
+
+
+Strike = Callable[[Cluster, Chance], None]
+"""Lets a fault happen, to its end."""
 
 
 @dataclass(frozen=True)
@@ -70,118 +79,117 @@ FAULTS: list[Fault] = []
 
 def _happens(fits: Callable[[Cluster], bool]) -> Callable[[Strike], Strike]:
     def register(strike: Strike) -> Strike:
-        name: str = getattr(strike, "__name__")  # noqa: B009 - a protocol has no name, and functions do
-        FAULTS.append(Fault(name.replace("_", " "), strike, fits))
+        FAULTS.append(Fault(strike.__name__.replace("_", " "), strike, fits))
         return strike
 
     return register
 
 
 @_happens(_on_any)
-def kill_a_node(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:
+def kill_a_node(cluster: Cluster, chance: Chance) -> None:
     """`kill -9` with all its workers, and a while later it is started again."""
-    node = _node(cluster, dice)
+    node = _node(cluster, chance)
     cluster.kill(node)
-    time.sleep(dice.uniform(0, 5.0 if is_long else 0.5))
+    time.sleep(chance.between(0, 0.5, 5.0))
     cluster.restart(node)
 
 
 @_happens(_on_workers)
-def kill_a_worker(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:  # noqa: ARG001 - it is short
+def kill_a_worker(cluster: Cluster, chance: Chance) -> None:
     """`kill -9` of one worker, which its node replaces."""
-    cluster.kill_worker(_node(cluster, dice), dice)
+    cluster.kill_worker(_node(cluster, chance), chance.dice)
 
 
 @_happens(_on_any)
-def stop_and_continue_a_node(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:
+def stop_and_continue_a_node(cluster: Cluster, chance: Chance) -> None:
     """SIGSTOP, and seconds later SIGCONT: it wakes up with what it knew then."""
-    node = _node(cluster, dice)
+    node = _node(cluster, chance)
     cluster.pause(node)
-    time.sleep(dice.uniform(1, 10 if is_long else 3))
+    time.sleep(chance.between(1, 3, 10))
     cluster.resume(node)
 
 
 @_happens(_on_workers)
-def stop_and_continue_a_worker(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:  # noqa: ARG001 - a node ends a worker that is silent for 5 s
+def stop_and_continue_a_worker(cluster: Cluster, chance: Chance) -> None:
     """The same for one worker, perhaps while it has the lock."""
-    worker = dice.choice(cluster.nodes[_node(cluster, dice)].workers())
+    worker = chance.dice.choice(cluster.nodes[_node(cluster, chance)].workers())
     worker.suspend()
-    time.sleep(dice.uniform(1, 3))
+    time.sleep(chance.between(1, 3))
     worker.resume()
 
 
 @_happens(_on_any)
-def put_the_clock_forward(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:
+def put_the_clock_forward(cluster: Cluster, chance: Chance) -> None:
     """Every node's host is ahead of the time for a while, and then it is put right."""
-    _move_clocks(cluster, dice.uniform(1, 60 if is_long else 5))
-    time.sleep(dice.uniform(0.5, 2))
+    _move_clocks(cluster, chance.between(1, 5, 60))
+    time.sleep(chance.between(0.5, 2))
     _move_clocks(cluster, 0)
 
 
 @_happens(_on_any)
-def put_the_clock_back(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:
+def put_the_clock_back(cluster: Cluster, chance: Chance) -> None:
     """The same the other way."""
-    _move_clocks(cluster, -dice.uniform(1, 3600 if is_long else 60))
-    time.sleep(dice.uniform(0.5, 2))
+    _move_clocks(cluster, -chance.between(1, 60, 3600))
+    time.sleep(chance.between(0.5, 2))
     _move_clocks(cluster, 0)
 
 
 @_happens(_on_sqlite)
-def fill_the_disk(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:
+def fill_the_disk(cluster: Cluster, chance: Chance) -> None:
     """No file of the nodes can grow for a while."""
     with cluster.full_disk():
-        time.sleep(dice.uniform(0.5, 5 if is_long else 2))
+        time.sleep(chance.between(0.5, 2, 5))
 
 
 @_happens(_on_postgres)
-def cut_the_connection(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:
+def cut_the_connection(cluster: Cluster, chance: Chance) -> None:
     """A node cannot reach the database."""
-    node = _node(cluster, dice)
+    node = _node(cluster, chance)
     cluster.cut(node)
-    time.sleep(dice.uniform(0.1, 10 if is_long else 2))
+    time.sleep(chance.between(0.1, 2, 10))
     cluster.heal(node)
 
 
 @_happens(_on_postgres)
-def delay_the_connection(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:
+def delay_the_connection(cluster: Cluster, chance: Chance) -> None:
     """What the database says reaches one node late."""
-    node = _node(cluster, dice)
-    cluster.delay(node, dice.uniform(0.01, 0.5 if is_long else 0.2))
-    time.sleep(dice.uniform(0.5, 5 if is_long else 2))
+    node = _node(cluster, chance)
+    cluster.delay(node, chance.between(0.01, 0.2, 0.5))
+    time.sleep(chance.between(0.5, 2, 5))
     cluster.heal(node)
 
 
 @_happens(_on_postgres)
-def drop_a_commit(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:  # noqa: ARG001 - it is short
+def drop_a_commit(cluster: Cluster, chance: Chance) -> None:
     """The connection ends while a write commits: before or after that is done, and perhaps with all others."""
-    node = _node(cluster, dice)
-    then_cut = dice.random() < 0.5
+    node = _node(cluster, chance)
+    then_cut = chance.dice.random() < 0.5
     before = cluster.wires.drops(node)
-    cluster.drop_commit(node, dice.choice(list(Moment)), then_cut=then_cut)
+    cluster.drop_commit(node, chance.dice.choice(list(Moment)), then_cut=then_cut)
     deadline = time.monotonic() + 1
     while cluster.wires.drops(node) == before and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(dice.uniform(0.05, 0.5) if then_cut else 0)
+    time.sleep(chance.between(0.05, 0.5) if then_cut else 0)
     cluster.heal(node)
 
 
 @_happens(_on_own_server)
-def restart_postgres(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:  # noqa: ARG001 - it is short
+def restart_postgres(cluster: Cluster, chance: Chance) -> None:
     """As for an update of it, or after a crash of it."""
-    cluster.stop_database(crash=dice.random() < 0.5)
+    cluster.stop_database(crash=chance.dice.random() < 0.5)
     cluster.start_database()
 
 
 @_happens(_on_own_server)
-def stop_postgres(cluster: Cluster, dice: random.Random, *, is_long: bool = False) -> None:
+def stop_postgres(cluster: Cluster, chance: Chance) -> None:
     """It is away for seconds: ten, if there is time."""
-    cluster.stop_database(crash=dice.random() < 0.5)
-    time.sleep(10 if is_long else dice.uniform(1, 3))
+    cluster.stop_database(crash=chance.dice.random() < 0.5)
+    time.sleep(10 if chance.is_long else chance.between(1, 3))
     cluster.start_database()
 
 
-def _node(cluster: Cluster, dice: random.Random) -> int:
-    return dice.randrange(len(cluster.nodes))
+def _node(cluster: Cluster, chance: Chance) -> int:
+    return chance.dice.randrange(len(cluster.nodes))
 
 
 def _move_clocks(cluster: Cluster, seconds: float) -> None:

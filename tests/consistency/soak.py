@@ -23,7 +23,7 @@ from rich.progress import Progress
 from consistency.checker import Violation, check
 from consistency.clients import Member, Reader, Walker, Writer, is_aimed
 from consistency.cluster import KINDS, Cluster
-from consistency.faults import FAULTS
+from consistency.faults import FAULTS, Chance
 from consistency.history import READ, Call, History
 from consistency.stage import Stage
 from tenant import PUBLIC_URL
@@ -202,7 +202,7 @@ def run(
                     spent(time.monotonic() - began)
                     time.sleep(dice.uniform(*CALM_SECONDS))
                     if with_faults and time.monotonic() < began + seconds - ENDING_SECONDS:
-                        _inflict(cluster, soak, dice, is_long=seconds >= LONG_SECONDS_MIN)
+                        _inflict(cluster, soak, Chance(dice, is_long=seconds >= LONG_SECONDS_MIN))
             finally:
                 for walker in walkers:
                     walker.stopping.set()
@@ -225,11 +225,11 @@ def _is_over(soak: Soak, began: float, seconds: float, revokes_min: int) -> bool
     return spent >= seconds and (spent >= seconds * PATIENCE or soak.seen_everywhere >= revokes_min)
 
 
-def _inflict(cluster: Cluster, soak: Soak, dice: random.Random, *, is_long: bool) -> None:
+def _inflict(cluster: Cluster, soak: Soak, chance: Chance) -> None:
     """One fault, to its end."""
-    fault = dice.choice([one for one in FAULTS if one.fits(cluster)])
+    fault = chance.dice.choice([one for one in FAULTS if one.fits(cluster)])
     began = time.monotonic_ns()
-    fault.strike(cluster, dice, is_long=is_long)
+    fault.strike(cluster, chance)
     soak.faults.append(Fault(fault.name, began, time.monotonic_ns()))
 
 

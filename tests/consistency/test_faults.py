@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from consistency.checker import check
 from consistency.cluster import KINDS, Cluster
-from consistency.faults import FAULTS, Fault
+from consistency.faults import FAULTS, Chance, Fault
 from consistency.history import Call, Client, History
 from consistency.launcher import COMMAND
 from consistency.proxy import Moment
@@ -344,7 +344,7 @@ def strike_and_recover(fault: Fault, cluster: Cluster, scene: Scene, dice: rando
     writing = threading.Thread(target=keep_writing)
     writing.start()
     try:
-        fault.strike(cluster, dice)
+        fault.strike(cluster, Chance(dice))
     finally:
         ends.set()
         writing.join()

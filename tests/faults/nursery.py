@@ -133,17 +133,18 @@ class ForkedServer(Server):
         super().__init__(database, folder, *options)
         self._nursery = nursery
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the node is told by its environment."""
+        return {
+            "RESCIND_DATABASE": self.database,
+            "RESCIND_ROOT_EMAIL": ROOT_EMAIL,
+            "RESCIND_ROOT_PASSWORD": "root-password",
+            "RESCIND_ROOT_API_KEY": ROOT_KEY,
+        }
+
     def start(self) -> Self:
-        pid = self._nursery.fork(
-            self.folder,
-            ["serve", "--port", str(self.port), *self.options],
-            {
-                "RESCIND_DATABASE": self.database,
-                "RESCIND_ROOT_EMAIL": ROOT_EMAIL,
-                "RESCIND_ROOT_PASSWORD": "root-password",
-                "RESCIND_ROOT_API_KEY": ROOT_KEY,
-            },
-        )
+        pid = self._nursery.fork(self.folder, ["serve", "--port", str(self.port), *self.options], self.environment)
         self.process = Child(pid)  # type: ignore[assignment] - what a test does with a process, a child can
         self.wait()
         return self
