@@ -44,7 +44,7 @@ def main(arguments: Sequence[str], **options: Any) -> None:
         assert application == SERVED, f"{application} is served, and not {SERVED}: no bug would be planted"
         run(INSTEAD, **how)
 
-    uvicorn.run = serve  # type: ignore[assignment]  # it is called in one way alone
+    uvicorn.run = serve
     cli.main(arguments, **options)
 
 
