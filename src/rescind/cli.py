@@ -156,37 +156,41 @@ def _run(settings: "Settings") -> None:
 
     import uvicorn
 
+    from rescind.workers import Workers
+
     settings.hand_over()
     click.echo(f"Rescind on {settings.reached_at}", err=True)
-
-    def run() -> None:
-        uvicorn.run(
-            "rescind.app:create",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            loop="uvloop",
-            http="httptools",
-            ssl_certfile=settings.tls_cert or None,
-            ssl_keyfile=settings.tls_key or None,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=settings.trusted_proxies or None,
-            server_header=False,
-            date_header=True,
-            access_log=False,
-            log_level="warning",
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=30,
-        )
-
+    how: dict[str, Any] = {
+        "factory": True,
+        "host": settings.host,
+        "port": settings.port,
+        "workers": settings.workers,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ssl_certfile": settings.tls_cert or None,
+        "ssl_keyfile": settings.tls_key or None,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies or None,
+        "server_header": False,
+        "date_header": True,
+        "access_log": False,
+        "log_level": "warning",
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": 30,
+    }
     if settings.workers == 1:
-        run()
+        uvicorn.run("rescind.app:create", **how)
         return
     # Before anything imports the metrics: each worker writes its numbers to a file of its own.
     with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        run()
+        try:
+            workers = Workers(uvicorn.Config("rescind.app:create", **how))
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
+            ) from None
+        workers.run()
 
 
 @main.command()

@@ -1,0 +1,131 @@
+"""Workers: each has its share of the connections, and one that dies is followed by another at the same place."""
+
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from servers import Server, rescind
+from tenant import SECRET_KEY
+
+CONNECTIONS = 60
+SHARE_MIN = 8
+"""Of sixty connections that fall on two workers by chance, fewer come to one once in a thousand million times."""
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("workers")
+    with Server(f"sqlite:///{folder}/rescind.db", folder, "--workers", "2") as server:
+        yield server
+
+
+@pytest.fixture
+def server(started: Server) -> Server:
+    both_listen(started)
+    return started
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers listen on one socket")
+def test_connections_that_come_at_once_are_spread_among_the_workers(server: Server) -> None:
+    connected = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(CONNECTIONS)]
+    try:
+        for one in connected:
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: node\r\n\r\n")
+        for one in connected:
+            assert one.recv(12) == b"HTTP/1.1 200"
+        shares = [
+            sum(link.laddr.port == server.port and bool(link.raddr) for link in worker.net_connections("tcp4"))
+            for worker in workers_of(server)
+        ]
+    finally:
+        for one in connected:
+            one.close()
+    assert sum(shares) == CONNECTIONS
+    assert len(shares) == 2
+    assert min(shares) >= SHARE_MIN, shares
+
+
+def test_a_worker_that_is_killed_is_followed_by_another_and_no_connection_is_refused(server: Server) -> None:
+    before = {worker.pid for worker in workers_of(server)}
+    victim = workers_of(server)[0]
+    victim.send_signal(signal.SIGKILL)
+    # Whoever falls on its socket waits for the one that follows.
+    assert all(asked(server))
+    after = {worker.pid for worker in workers_of(server)}
+    assert victim.pid not in after
+    assert len(after) == 2
+    assert len(after & before) == 1
+
+
+def test_signals_that_would_change_the_number_of_workers_change_nothing(server: Server) -> None:
+    before = {worker.pid for worker in workers_of(server)}
+    assert server.process is not None
+    for number in (signal.SIGTTOU, signal.SIGTTIN):
+        server.process.send_signal(number)
+        time.sleep(1)
+        assert {worker.pid for worker in workers_of(server)} == before
+    assert all(asked(server))
+
+
+def test_a_hang_up_replaces_every_worker(server: Server) -> None:
+    before = {worker.pid for worker in workers_of(server)}
+    assert server.process is not None
+    deadline = time.monotonic() + 60
+    while before & {worker.pid for worker in workers_of(server)}:
+        assert time.monotonic() < deadline, "they should be replaced"
+        # A new one that takes too long to start, on a busy machine, is given up, and the old ones stay.
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(5)
+    both_listen(server)
+    assert all(asked(server))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_server_at_the_same_address_is_refused(server: Server, tmp_path: Path, workers: int) -> None:
+    other = {"RESCIND_DATABASE": f"sqlite:///{tmp_path}/other.db", "RESCIND_SECRET_KEY": SECRET_KEY}
+    done = rescind("serve", "--port", str(server.port), "--workers", str(workers), **other)
+    assert done.returncode != 0
+    assert "address already in use" in done.stderr.lower()
+
+
+def both_listen(server: Server) -> None:
+    """Wait until there are two workers again that take connections."""
+    deadline = time.monotonic() + 30
+    while sum(link.status == psutil.CONN_LISTEN for link in links(server)) < 2:
+        assert time.monotonic() < deadline, "two workers should listen"
+        time.sleep(0.1)
+
+
+def links(server: Server) -> list[Any]:
+    """The sockets of workers at the server's port."""
+    return [
+        link
+        for worker in workers_of(server)
+        for link in worker.net_connections("tcp4")
+        if link.laddr.port == server.port
+    ]
+
+
+def workers_of(server: Server) -> list[psutil.Process]:
+    """The processes that answer."""
+    assert server.process is not None
+    children = psutil.Process(server.process.pid).children()
+    return [child for child in children if "multiprocessing.spawn" in " ".join(child.cmdline())]
+
+
+def asked(server: Server) -> Iterator[bool]:
+    """Whether each of many connections of its own is answered."""
+    for _ in range(CONNECTIONS):
+        try:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=15) as one:
+                one.sendall(b"GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
+                yield one.recv(12) == b"HTTP/1.1 200"
+        except OSError:
+            yield False
