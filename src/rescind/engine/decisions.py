@@ -59,20 +59,23 @@ class Question(msgspec.Struct, frozen=True, gc=False):
 class Subject:
     """A principal as it is kept: its state, the policies that reach it, and what conditions read of it.
 
-    `rules` are those of the policies by action, where these alone decide. Only a session has its snapshot with it: its
-    rights hang on where and when it is used. `principal` is who the name was as long as nothing of `named_by` is
-    touched.
+    Only a session has its snapshot with it: its rights hang on where and when it is used. `principal` is who the name
+    was as long as nothing of `named_by` is touched.
     """
 
     type: str
     id: str
     state: Reason | None
     policies: PolicySet
-    rules: Mapping[str, Rule]
     properties: Json
     snapshot: Snapshot | None = None
     principal: Principal | None = None
     named_by: tuple[int, ...] = ()
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """Those of the policies by action, where these alone decide."""
+        return self.policies.compiled if self.state is None and self.snapshot is None else {}
 
 
 def properties_of(snapshot: Snapshot) -> Json:
@@ -160,10 +163,10 @@ class Decisions:
         Nearly all questions end here: each call in it, and each step from one object to the next, is to be seen in
         the time of a decision.
         """
-        kept = self._subjects.get(subject, place)
+        kept = self._subjects.find(subject, place)
         if kept is None or resource_type == RESOURCE_TYPE:
             return None
-        rule = kept.rules.get(action)
+        rule: Rule | None = kept.at_hand.get(action)
         if rule is None:
             return None
         settled = rule.settles
@@ -247,14 +250,16 @@ class Decisions:
         named_by = last.value.named_by
         subject = self._compiled(snapshot, type_, last.value.id, properties_of(snapshot), named_by)
         seen = tuple({*facts, *named_by})
-        return Made(subject, stand.moment.revision, seen, _first_end(snapshot), stand.generation)
+        made = Made(subject, stand.moment.revision, seen, _first_end(snapshot), stand.generation)
+        made.at_hand = subject.rules
+        return made
 
     def _subject(self, reader: Noting, scope: int, type_: str, name: str) -> Made[Subject]:
         principal = named(reader, scope, type_, name)
         if principal is None:
-            nobody = Subject(type_, name, Reason.ACCOUNT_ENDED, self._sets.of(frozenset()), {}, {})
+            nobody = Subject(type_, name, Reason.ACCOUNT_ENDED, self._sets.of(frozenset()), {})
             # Who is unknown now may be made by a change that touches nothing else.
-            return Made(nobody, reader.revision, None, generation=reader.generation)
+            return Made(nobody, reader.revision, None, generation=reader.generation, at_hand=nobody.rules)
 
         def fetch(keys: Collection[int]) -> list[Fact]:
             return self._facts(reader, keys, own)
@@ -266,7 +271,9 @@ class Decisions:
         subject = self._compiled(snapshot, type_, reader.objects([who])[who].id, stored_of(reader, snapshot), named_by)
         reader.seen.update(snapshot.facts)
         reader.seen.add(-principal.user)
-        return reader.made(subject, _first_end(snapshot))
+        made = reader.made(subject, _first_end(snapshot))
+        made.at_hand = subject.rules
+        return made
 
     def _compiled(
         self, snapshot: Snapshot, type_: str, id_: str, properties: Json, named_by: tuple[int, ...]
@@ -279,9 +286,7 @@ class Decisions:
         is_session = type_ == SESSION
         state = None if is_session else state_of(AccessRequest("", ""), snapshot)
         kept = snapshot if is_session else None
-        policies = self._sets.of(content)
-        rules = {} if is_session or state is not None else policies.compiled
-        return Subject(type_, id_, state, policies, rules, properties, kept, snapshot.principal, named_by)
+        return Subject(type_, id_, state, self._sets.of(content), properties, kept, snapshot.principal, named_by)
 
     def _facts(self, reader: Noting, keys: Collection[int], own: Collection[int]) -> list[Fact]:
         """Facts by holder; those that others have part in are kept."""

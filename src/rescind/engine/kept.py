@@ -74,7 +74,8 @@ class Made(Generic[Value]):
     """A value, the revision at which it is known to be true, what it was made of, and the instant when time ends it.
 
     With `seen` None it is good at that one revision; after its generation it is good for nothing. It was proven last
-    with `proof`.
+    with `proof`, if time cannot end it. What of the value is wanted most may lie `at_hand`: each step to what lies
+    further away costs as much as all that is done with it.
     """
 
     value: Value
@@ -83,6 +84,7 @@ class Made(Generic[Value]):
     until: int | None = None
     generation: int = 0
     proof: object = None
+    at_hand: Any = None
 
 
 _ByPlace = dict[Hashable, dict[Hashable, Made[Value]]]
@@ -105,6 +107,11 @@ class Kept(Generic[Value]):
 
     def get(self, key: Hashable, place: Hashable = None) -> Value | None:
         """The value, if it is kept and true at the moment."""
+        made = self.find(key, place)
+        return made.value if made is not None else None
+
+    def find(self, key: Hashable, place: Hashable = None) -> Made[Value] | None:
+        """The same with all that is known of it."""
         young = self._young.get(place)
         made = young.get(key) if young is not None else None
         if made is None:
@@ -112,10 +119,7 @@ class Kept(Generic[Value]):
             if made is None:
                 return None
             self._put(key, place, made)
-        touches = self._touches
-        if made.proof is touches.proof:
-            return made.value if made.until is None or touches.moment.instant < made.until else None
-        return made.value if self.is_true(made) else None
+        return made if made.proof is self._touches.proof or self.is_true(made) else None
 
     def last(self, key: Hashable, place: Hashable = None) -> Made[Value] | None:
         """What was kept last under a key, true or not."""
@@ -132,8 +136,10 @@ class Kept(Generic[Value]):
             if made.seen is None or not touches.spare(made.seen, made.revision):
                 return False
             made.revision = moment.revision
+        if made.until is not None:
+            return moment.instant < made.until
         made.proof = proof
-        return made.until is None or moment.instant < made.until
+        return True
 
     def put(self, key: Hashable, made: Made[Value], place: Hashable = None) -> None:
         """Keep a value."""

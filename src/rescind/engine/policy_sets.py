@@ -5,6 +5,7 @@ is ever out of date. For each action that is asked for, the statements that spea
 looked up: whole resources, beginnings, and the few patterns that need a search.
 """
 
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,7 +14,7 @@ from rescind.decision.conditions import holds
 from rescind.decision.decide import speaks_of
 from rescind.decision.match import matches, matches_resource
 from rescind.model.apis import RESOURCE_TYPE
-from rescind.model.conditions import Effect
+from rescind.model.conditions import Condition, Effect
 from rescind.model.documents import Statement
 from rescind.model.literals import literal
 
@@ -47,7 +48,8 @@ class PolicySet:
                 return self._compile(action)
             if len(self.compiled) >= ACTIONS_MAX:
                 self.compiled.clear()
-            rule = self.compiled[action] = self._compile(action)
+            # One string for all sets: that which every set has of its own is seldom in the processor's cache.
+            rule = self.compiled[sys.intern(action)] = self._compile(action)
         return rule
 
     def allows_on_api(self, action: str, identifier: str, attributes: Mapping[str, Any], *, within: bool) -> bool:
@@ -72,28 +74,20 @@ class PolicySet:
 
     def _compile(self, action: str) -> "Rule":
         spoken = literal(action)
-        matching = frozenset(
-            statement
-            for statement, _ in self._statements
-            if any(matches(pattern, spoken) for pattern in statement.actions)
-        )
-        rule = self._rules.get(matching)
-        if rule is not None:
-            return rule
-
-        def resources(effect: Effect) -> set[str]:
-            return {
-                pattern
-                for statement in matching
-                if statement.effect is effect and statement.condition is None
-                for pattern in statement.resources
-            }
-
-        rule = self._rules[matching] = Rule(
-            _Resources(resources(Effect.DENY)),
-            _Resources(resources(Effect.ALLOW)),
-            tuple(statement for statement in matching if statement.condition is not None),
-        )
+        denied: set[str] = set()
+        allowed: set[str] = set()
+        conditional = set()
+        for statement, _ in self._statements:
+            if not any(matches(pattern, spoken) for pattern in statement.actions):
+                continue
+            if statement.condition is not None:
+                conditional.add((statement.effect, frozenset(statement.resources), statement.condition))
+            else:
+                (denied if statement.effect is Effect.DENY else allowed).update(statement.resources)
+        said = frozenset(denied), frozenset(allowed), frozenset(conditional)
+        rule = self._rules.get(said)
+        if rule is None:
+            rule = self._rules[said] = Rule(*said)
         return rule
 
 
@@ -130,15 +124,17 @@ class Rule:
         "settles",
     )
 
-    def __init__(self, denies: "_Resources", allows: "_Resources", conditional: Collection[Statement]) -> None:
-        self._denies = denies
-        self._allows = allows
-        self._conditional = tuple((statement, _Resources(statement.resources)) for statement in conditional)
+    def __init__(self, denied: frozenset[str], allowed: frozenset[str], conditional: "frozenset[_Conditional]") -> None:
+        self._denies = denies = _Resources(denied)
+        self._allows = allows = _Resources(allowed)
+        self._conditional = tuple(
+            (effect, _Resources(resources), condition) for effect, resources, condition in conditional
+        )
         # Where nothing but beginnings counts they lie here: each step further away costs as much as the comparison.
         self._is_plain = not conditional and denies.has_beginnings_only and allows.has_beginnings_only
         self._denied_beginnings, self._allowed_beginnings = denies.beginnings, allows.beginnings
         # Which parts of the attributes can make a difference: nothing else need be known.
-        self.reads = {test.path[0] for one in conditional if one.condition for test in one.condition.tests}
+        self.reads = {test.path[0] for _, _, condition in conditional for test in condition.tests}
         # The answer on every resource, where there is one.
         self.settles: bool | None = None
         if denies.everything or (allows.is_empty and not conditional):
@@ -154,8 +150,8 @@ class Rule:
         if self._denies.covers(resource_type, resource_id):
             return False
         allowed = self._allows.covers(resource_type, resource_id)
-        for statement, resources in self._conditional:
-            if (statement.effect is Effect.DENY or not allowed) and resources.covers(resource_type, resource_id):
+        for effect, resources, _ in self._conditional:
+            if (effect is Effect.DENY or not allowed) and resources.covers(resource_type, resource_id):
                 return None
         return allowed
 
@@ -164,21 +160,20 @@ class Rule:
         if self._denies.covers(resource_type, resource_id):
             return False
         allowed = self._allows.covers(resource_type, resource_id)
-        for statement, resources in self._conditional:
-            if statement.effect is Effect.ALLOW and allowed:
+        for effect, resources, condition in self._conditional:
+            if effect is Effect.ALLOW and allowed:
                 continue
-            assert statement.condition is not None
-            if resources.covers(resource_type, resource_id) and holds(
-                statement.condition, attributes, effect=statement.effect
-            ):
-                if statement.effect is Effect.DENY:
+            if resources.covers(resource_type, resource_id) and holds(condition, attributes, effect=effect):
+                if effect is Effect.DENY:
                     return False
                 allowed = True
         return allowed
 
 
-Rules = WeakValueDictionary[frozenset[Statement], Rule]
-"""Rules by their statements: sets that say the same about an action share one."""
+_Conditional = tuple[Effect, frozenset[str], Condition]
+"""What a statement with a condition does, where, and when."""
+Rules = WeakValueDictionary[tuple[frozenset[str], frozenset[str], frozenset[_Conditional]], Rule]
+"""Rules by what they say: where they deny and allow in any case, and what has conditions. Equal ones are one."""
 
 
 class _Resources:
