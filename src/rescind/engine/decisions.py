@@ -6,7 +6,7 @@ What `decision.decide` would answer at the same revision and instant is what is 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -53,6 +53,35 @@ class Question(msgspec.Struct, frozen=True, gc=False):
     acting: Json = {}
     resource: Json = {}
     context: Json = {}
+
+
+class Named(Protocol):
+    """A subject or a resource."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+
+
+class Done(Protocol):
+    """An action."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Asked(Protocol):
+    """A question in the shape in which people ask it."""
+
+    @property
+    def subject(self) -> Named: ...
+    @property
+    def action(self) -> Done: ...
+    @property
+    def resource(self) -> Named: ...
+    @property
+    def context(self) -> Json: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +171,14 @@ class Decisions:
         context: Json = _NOTHING,
     ) -> bool:
         """Decide at the moment of the last `refresh` for a user by id, reading what is not kept."""
-        known = self.known(user, (scope, USER), action, resource_type, resource_id)
-        if known is not None:
-            return known
+        # Nearly all questions end here: each call in it, and each step from one object to the next, is to be seen in
+        # the time of a decision.
+        kept = self._subjects.find(user, (scope, USER))
+        if kept is not None and resource_type != RESOURCE_TYPE:
+            rule: Rule | None = kept.at_hand.get(action)
+            known = rule.answers(resource_type, resource_id, context) if rule is not None else None
+            if known is not None:
+                return known
         question = Question(scope, USER, user, action, resource_type, resource_id, context=context)
         while True:
             wanted: set[Wanted] = set()
@@ -153,24 +187,22 @@ class Decisions:
                 return answer
             self.keep(self.load(wanted, self.touches.stand))
 
-    def known(
-        self, subject: str, place: tuple[int, str], action: str, resource_type: str, resource_id: str
-    ) -> bool | None:
-        """Decide at the moment from what is kept, where no conditions count; else None, and `answer` must be asked.
+    def known(self, asked: Sequence[Asked], scopes: Sequence[int]) -> list[bool | None]:
+        """Decide many questions, each in a scope, at the moment and from what is kept.
 
-        Subjects of one scope and type are in one place.
+        Where that is not enough stands None, and `answer` must be asked.
 
-        Nearly all questions end here: each call in it, and each step from one object to the next, is to be seen in
-        the time of a decision.
+        Each step is done for all before the next: so memory is waited for once for many, and not for each alone.
         """
-        kept = self._subjects.find(subject, place)
-        if kept is None or resource_type == RESOURCE_TYPE:
-            return None
-        rule: Rule | None = kept.at_hand.get(action)
-        if rule is None:
-            return None
-        settled = rule.settles
-        return rule.answers(resource_type, resource_id) if settled is None else settled
+        types = [one.subject.type for one in asked]
+        kept = self._subjects.all_at_hand([one.subject.id for one in asked], list(zip(scopes, types, strict=True)))
+        rules = map(dict.get, kept, [one.action.name for one in asked])
+        return [
+            rule.answers(one.resource.type, one.resource.id, one.context)
+            if rule is not None and one.resource.type != RESOURCE_TYPE
+            else None
+            for rule, one in zip(rules, asked, strict=True)
+        ]
 
     def answer(self, question: Question, wanted: set[Wanted]) -> bool:
         """Decide at the moment. What must be read for it is added to `wanted`: the answer means nothing then."""
@@ -190,7 +222,7 @@ class Decisions:
         if state is not None:
             return state is Reason.ROOT
         rule = subject.policies.rule(action)
-        answer = rule.answers(kind, resource) if rule.settles is None else rule.settles
+        answer = rule.answers(kind, resource, question.context)
         if answer is not None:
             return answer
         return rule.weighs(kind, resource, self._attributes(question, subject, wanted, rule.reads))

@@ -4,7 +4,7 @@ Nothing is kept by time but what time ends. What a value was made of is noted wh
 what a change touched stands beside it in the log.
 """
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -87,6 +87,7 @@ class Made(Generic[Value]):
     at_hand: Any = None
 
 
+_NONE: dict[Hashable, Any] = {}
 _ByPlace = dict[Hashable, dict[Hashable, Made[Value]]]
 
 
@@ -121,6 +122,21 @@ class Kept(Generic[Value]):
             self._put(key, place, made)
         return made if made.proof is self._touches.proof or self.is_true(made) else None
 
+    def all_at_hand(self, keys: Sequence[Hashable], places: Sequence[Hashable]) -> list[Any]:
+        """What lies at hand of many values, each kept and true at the moment; else an empty dictionary.
+
+        All are looked up before the first is looked at: so the memory of many is waited for at once.
+        """
+        young, proof, place = self._young, self._touches.proof, places[0] if places else None
+        if places.count(place) == len(places):
+            found = list(map(young.get(place, _NONE).get, keys))
+        else:
+            found = [young.get(place, _NONE).get(key) for key, place in zip(keys, places, strict=True)]
+        return [
+            made.at_hand if made is not None and made.proof is proof else self._proven_at_hand(key, place)
+            for made, key, place in zip(found, keys, places, strict=True)
+        ]
+
     def last(self, key: Hashable, place: Hashable = None) -> Made[Value] | None:
         """What was kept last under a key, true or not."""
         return self._young.get(place, {}).get(key) or self._old.get(place, {}).get(key)
@@ -148,6 +164,10 @@ class Kept(Generic[Value]):
 
     def __len__(self) -> int:
         return self._young_number + self._old_number
+
+    def _proven_at_hand(self, key: Hashable, place: Hashable) -> Any:
+        made = self.find(key, place)
+        return made.at_hand if made is not None else _NONE
 
     def _put(self, key: Hashable, place: Hashable, made: Made[Value]) -> None:
         if self._young_number >= self._half:

@@ -120,6 +120,7 @@ class Rule:
         "_denied_beginnings",
         "_denies",
         "_is_plain",
+        "_reads_context_only",
         "reads",
         "settles",
     )
@@ -135,6 +136,7 @@ class Rule:
         self._denied_beginnings, self._allowed_beginnings = denies.beginnings, allows.beginnings
         # Which parts of the attributes can make a difference: nothing else need be known.
         self.reads = {test.path[0] for _, _, condition in conditional for test in condition.tests}
+        self._reads_context_only = self.reads == {"context"}
         # The answer on every resource, where there is one.
         self.settles: bool | None = None
         if denies.everything or (allows.is_empty and not conditional):
@@ -142,28 +144,34 @@ class Rule:
         elif allows.everything and denies.is_empty and not conditional:
             self.settles = True
 
-    def answers(self, resource_type: str, resource_id: str) -> bool | None:
-        """The answer on a resource, or None if conditions count for it."""
+    def answers(self, resource_type: str, resource_id: str, context: Mapping[str, Any]) -> bool | None:
+        """The answer on a resource, or None if conditions count for it that read more than the context."""
+        if self.settles is not None:
+            return self.settles
         if self._is_plain and resource_id and ":" not in resource_type:
             named = f"{resource_type}:{resource_id}"
             return named.startswith(self._allowed_beginnings) and not named.startswith(self._denied_beginnings)
-        if self._denies.covers(resource_type, resource_id):
+        if self._reads_context_only:
+            return self.weighs(resource_type, resource_id, {"context": context})
+        named = _named(resource_type, resource_id)
+        if self._denies.covers(resource_type, resource_id, named):
             return False
-        allowed = self._allows.covers(resource_type, resource_id)
+        allowed = self._allows.covers(resource_type, resource_id, named)
         for effect, resources, _ in self._conditional:
-            if (effect is Effect.DENY or not allowed) and resources.covers(resource_type, resource_id):
+            if (effect is Effect.DENY or not allowed) and resources.covers(resource_type, resource_id, named):
                 return None
         return allowed
 
     def weighs(self, resource_type: str, resource_id: str, attributes: Mapping[str, Any]) -> bool:
         """The answer on a resource where conditions may count."""
-        if self._denies.covers(resource_type, resource_id):
+        named = _named(resource_type, resource_id)
+        if self._denies.covers(resource_type, resource_id, named):
             return False
-        allowed = self._allows.covers(resource_type, resource_id)
+        allowed = self._allows.covers(resource_type, resource_id, named)
         for effect, resources, condition in self._conditional:
             if effect is Effect.ALLOW and allowed:
                 continue
-            if resources.covers(resource_type, resource_id) and holds(condition, attributes, effect=effect):
+            if resources.covers(resource_type, resource_id, named) and holds(condition, attributes, effect=effect):
                 if effect is Effect.DENY:
                     return False
                 allowed = True
@@ -185,6 +193,7 @@ class _Resources:
     __slots__ = (
         "_all",
         "_bare",
+        "_is_looked_up",
         "_lengths",
         "_searched",
         "_whole",
@@ -213,19 +222,23 @@ class _Resources:
                 by_length.setdefault(len(beginning), set()).add(beginning)
             self._lengths = tuple((length, frozenset(found)) for length, found in sorted(by_length.items()))
         self._searched = tuple(pattern for pattern in typed if "*" in pattern[:-1])
-        self.has_beginnings_only = not (self._bare or self._whole or self._lengths or self._searched)
+        self._is_looked_up = not (self._lengths or self._searched)
+        self.has_beginnings_only = self._is_looked_up and not (self._bare or self._whole)
 
-    def covers(self, resource_type: str, resource_id: str) -> bool:
-        """Whether one of the patterns covers the resource."""
-        if not resource_id or ":" in resource_type:
-            # Seldom, and not what the tables below are made for.
+    def covers(self, resource_type: str, resource_id: str, named: str) -> bool:
+        """Whether one of the patterns covers the resource; `named` is what `_named` makes of it."""
+        if not named:
             spoken = literal(resource_id)
             return any(matches_resource(pattern, resource_type, spoken) for pattern in self._all)
-        named = f"{resource_type}:{resource_id}"
-        return (
-            named.startswith(self.beginnings)
-            or named in self._whole
-            or resource_id in self._bare
-            or any(named[:length] in beginnings for length, beginnings in self._lengths)
-            or any(matches_resource(pattern, resource_type, literal(resource_id)) for pattern in self._searched)
+        if named.startswith(self.beginnings) or named in self._whole or resource_id in self._bare:
+            return True
+        if self._is_looked_up:
+            return False
+        return any(named[:length] in beginnings for length, beginnings in self._lengths) or any(
+            matches_resource(pattern, resource_type, literal(resource_id)) for pattern in self._searched
         )
+
+
+def _named(resource_type: str, resource_id: str) -> str:
+    """A resource in one word, as patterns say it; none for those seldom ones that tables are not made for."""
+    return f"{resource_type}:{resource_id}" if resource_id and ":" not in resource_type else ""

@@ -279,6 +279,8 @@ class AuthZen:
 
     async def _scopes(self, request: _Request, organizations: Sequence[object]) -> list[int]:
         """The scope in which the caller may ask, for each of those that he names. Raises any refusal."""
+        if organizations.count(None) == len(organizations):
+            return [await self._scope(request, EVALUATE, None)] * len(organizations)
         # What is no name is nobody's organization.
         names = ["" if name is not None and not isinstance(name, str) else name for name in organizations]
         found = {name: await self._scope(request, EVALUATE, name) for name in set(names)}
@@ -289,12 +291,10 @@ class AuthZen:
         loop, decisions = asyncio.get_running_loop(), self._decisions
         for _ in range(_LOADS_MAX):
             wanted: set[Wanted] = set()
-            answers = []
-            for one, scope in zip(asked, scopes, strict=True):
-                subject, resource = one.subject, one.resource
-                place = scope, subject.type
-                answer = decisions.known(subject.id, place, one.action.name, resource.type, resource.id)
-                answers.append(decisions.answer(_asked(one, scope), wanted) if answer is None else answer)
+            answers = [
+                decisions.answer(_asked(one, scope), wanted) if answer is None else answer
+                for answer, one, scope in zip(decisions.known(asked, scopes), asked, scopes, strict=True)
+            ]
             if not wanted:
                 return answers, decisions.moment
             load = partial(decisions.load, wanted, decisions.touches.stand)

@@ -170,17 +170,20 @@ def evaluations(body: bytes) -> tuple[Sequence[Evaluation | Invalid], str]:
     What is said for all may be incomplete: then it is as if it was not said. Raises `Invalid` for what is wrong with
     all.
     """
-    _check_text(body)
     try:
         # Most say everything in each, and that is read in half the time.
         complete = _COMPLETE.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         complete = None
     if complete is None or not (complete.subject is complete.action is complete.resource is complete.context is UNSET):
+        _check_text(body)
         whole, items = _partial(body)
         return [_completed(whole, item) for item in items], whole.options.evaluations_semantic
-    _check_number(complete.evaluations)
-    return complete.evaluations, complete.options.evaluations_semantic
+    asked = complete.evaluations
+    _check_number(asked)
+    # Each opens four brackets, and one for a context that it has; each is in two.
+    _check_text(body, brackets=2 + 4 * len(asked) + sum([1 for one in asked if one.context]), depth=4)
+    return asked, complete.options.evaluations_semantic
 
 
 def _partial(body: bytes) -> tuple[Evaluations, Sequence[Item | Invalid]]:
@@ -251,22 +254,23 @@ def _said_for_all(raw: msgspec.Raw | UnsetType, decoder: "Decoder[Read]", part: 
         return UNSET
 
 
-def _check_text(body: bytes) -> None:
+def _check_text(body: bytes, brackets: int = 0, depth: int = 0) -> None:
     """Refuse a body that is no UTF-8, or whose brackets nest too deep, wherever: also in members that nobody reads.
 
-    Brackets in strings may hide some. That harms nobody: what reads properties goes along a path, step by step.
+    So many of its brackets are known to nest no deeper than `depth`. Brackets in strings may hide some others. That
+    harms nobody: what reads properties goes along a path, step by step.
     """
     if not body.isascii():
         try:
             body.decode()
         except UnicodeDecodeError:
             raise Invalid("the body is not well-formed JSON") from None
-    if body.count(b"{") + body.count(b"[") <= DEPTH_MAX:
+    if body.count(b"{") + body.count(b"[") - brackets + depth <= DEPTH_MAX:
         return
-    brackets = body.translate(None, _NO_BRACKETS)
+    nested = body.translate(None, _NO_BRACKETS)
     for _ in range(DEPTH_MAX):
-        if len(brackets) <= DEPTH_MAX:
+        if len(nested) <= DEPTH_MAX:
             return
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
-    if len(brackets) > DEPTH_MAX:
+        nested = nested.replace(b"{}", b"").replace(b"[]", b"")
+    if len(nested) > DEPTH_MAX:
         raise Invalid("the body is nested too deep")
