@@ -188,20 +188,23 @@ class Decisions:
             self.keep(self.load(wanted, self.touches.stand))
 
     def known(self, asked: Sequence[Asked], scopes: Sequence[int]) -> list[bool | None]:
-        """Decide many questions, each in a scope, at the moment and from what is kept.
+        """Decide questions, at least one and each in a scope, at the moment and from what is kept.
 
         Where that is not enough stands None, and `answer` must be asked.
 
         Each step is done for all before the next: so memory is waited for once for many, and not for each alone.
         """
         types = [one.subject.type for one in asked]
-        kept = self._subjects.all_at_hand([one.subject.id for one in asked], list(zip(scopes, types, strict=True)))
+        if scopes.count(scopes[0]) == types.count(types[0]) == len(asked):
+            places = [(scopes[0], types[0])] * len(asked)
+        else:
+            places = list(zip(scopes, types, strict=True))
+        kept = self._subjects.all_at_hand([one.subject.id for one in asked], places)
         rules = map(dict.get, kept, [one.action.name for one in asked])
+        kinds = [one.resource.type for one in asked]
         return [
-            rule.answers(one.resource.type, one.resource.id, one.context)
-            if rule is not None and one.resource.type != RESOURCE_TYPE
-            else None
-            for rule, one in zip(rules, asked, strict=True)
+            rule.answers(kind, one.resource.id, one.context) if rule is not None and kind != RESOURCE_TYPE else None
+            for rule, kind, one in zip(rules, kinds, asked, strict=True)
         ]
 
     def answer(self, question: Question, wanted: set[Wanted]) -> bool:

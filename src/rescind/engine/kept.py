@@ -123,11 +123,11 @@ class Kept(Generic[Value]):
         return made if made.proof is self._touches.proof or self.is_true(made) else None
 
     def all_at_hand(self, keys: Sequence[Hashable], places: Sequence[Hashable]) -> list[Any]:
-        """What lies at hand of many values, each kept and true at the moment; else an empty dictionary.
+        """What lies at hand of values, at least one: of each that is kept and true at the moment; else nothing.
 
         All are looked up before the first is looked at: so the memory of many is waited for at once.
         """
-        young, proof, place = self._young, self._touches.proof, places[0] if places else None
+        young, proof, place = self._young, self._touches.proof, places[0]
         if places.count(place) == len(places):
             found = list(map(young.get(place, _NONE).get, keys))
         else:

@@ -39,6 +39,21 @@ class Head:
     database: str
     known_digest: str | None = None
 
+    def unchanged_at(self, clock: int) -> "Head":
+        """The same as a reader who knew it would read it later, if nothing was written since."""
+        return Head(
+            self.revision,
+            self.digest,
+            self.time,
+            self.epoch,
+            self.horizon,
+            self.schema_version,
+            clock,
+            self.is_replica,
+            self.database,
+            self.digest if self.revision else None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

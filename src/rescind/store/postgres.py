@@ -24,6 +24,7 @@ class Postgres:
     """See `database.Engine`."""
 
     clock: sa.ColumnElement[Any] = sa.cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, sa.BigInteger)
+    news = ""
     is_replica: sa.ColumnElement[Any] = func.pg_is_in_recovery()
     connections_max = 17
     is_near = False

@@ -22,6 +22,7 @@ class Sqlite:
     clock: sa.ColumnElement[Any] = sa.bindparam(
         "host_clock", callable_=lambda: time.time_ns() // 1000, type_=sa.BigInteger
     )
+    news = "PRAGMA data_version"
     is_replica: sa.ColumnElement[Any] = sa.false()
     connections_max = 33
     is_near = True

@@ -163,13 +163,13 @@ class AuthZen:
         await self._decisions.pulse.now()
         asked = [item for item in items if not isinstance(item, Invalid)]
         scopes = await self._scopes(request, [one.context.get("organization") for one in asked])
-        decided, moment = await self._answers(asked, scopes)
+        decided, moment = await self._answers(asked, scopes) if asked else ([], self._decisions.moment)
         if len(asked) == len(items) and semantic == wire.ALL:
             return b'{"evaluations":[%b]}' % b",".join([_TRUE if one else _FALSE for one in decided]), moment
         answers = iter(decided)
         results: list[Any] = []
         for item in items:
-            allowed = False
+            allowed: bool | None = False
             if isinstance(item, Invalid):
                 results.append({"decision": False, "context": {"error": {"status": 400, "message": item.message}}})
             else:
@@ -286,14 +286,19 @@ class AuthZen:
         found = {name: await self._scope(request, EVALUATE, name) for name in set(names)}
         return [found[name] for name in names]
 
-    async def _answers(self, asked: Sequence[wire.Evaluation], scopes: Sequence[int]) -> tuple[list[bool], Moment]:
+    async def _answers(
+        self, asked: Sequence[wire.Evaluation], scopes: Sequence[int]
+    ) -> tuple[Sequence[bool | None], Moment]:
         """Decide all at one moment, the newest when the last thing that was missing had been read."""
         loop, decisions = asyncio.get_running_loop(), self._decisions
         for _ in range(_LOADS_MAX):
+            known = decisions.known(asked, scopes)
+            if None not in known:
+                return known, decisions.moment
             wanted: set[Wanted] = set()
             answers = [
                 decisions.answer(_asked(one, scope), wanted) if answer is None else answer
-                for answer, one, scope in zip(decisions.known(asked, scopes), asked, scopes, strict=True)
+                for answer, one, scope in zip(known, asked, scopes, strict=True)
             ]
             if not wanted:
                 return answers, decisions.moment

@@ -173,7 +173,7 @@ def evaluations(body: bytes) -> tuple[Sequence[Evaluation | Invalid], str]:
     try:
         # Most say everything in each, and that is read in half the time.
         complete = _COMPLETE.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         complete = None
     if complete is None or not (complete.subject is complete.action is complete.resource is complete.context is UNSET):
         _check_text(body)
@@ -182,7 +182,7 @@ def evaluations(body: bytes) -> tuple[Sequence[Evaluation | Invalid], str]:
     asked = complete.evaluations
     _check_number(asked)
     # Each opens four brackets, and one for a context that it has; each is in two.
-    _check_text(body, brackets=2 + 4 * len(asked) + sum([1 for one in asked if one.context]), depth=4)
+    _check_text(body, brackets=2 + 5 * len(asked) - [one.context for one in asked].count({}), depth=4)
     return asked, complete.options.evaluations_semantic
 
 
