@@ -175,18 +175,18 @@ def test_a_head_that_need_not_be_read_again_is_the_one_that_a_new_reader_reads(
 ) -> None:
     """Whoever wrote, and whatever became of the connection; only the clock goes on."""
     with closing(store.head_reader()) as reader:
+        known = 1
         for step in ["nothing", *steps, "nothing"]:
             if step == "reconnect":
                 reader.give_up()
             elif step != "nothing":
                 commit(store if step == "write" else other)
             with closing(store.head_reader()) as fresh:
-                known = fresh.read().revision if is_known else 1
-            with closing(store.head_reader()) as fresh:
                 newest = fresh.read(known)
             head = reader.read(known)
             assert replace(head, clock=newest.clock) == newest
             assert head.clock >= newest.clock
+            known = head.revision if is_known else 1
 
 
 def test_no_two_readers_of_the_head_share_a_connection(
