@@ -489,11 +489,18 @@ def waits_for_lock(node: Node) -> threading.Event:
     """Set when the node has begun to ask its database for the write lock."""
     arrived = threading.Event()
 
-    def watch(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if statement.startswith(("BEGIN IMMEDIATE", "UPDATE head")):
+    def begin(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement == "BEGIN IMMEDIATE":
             arrived.set()
 
-    sa.event.listen(node.store.engine.pool, "before_cursor_execute", watch)
+    def execute(connection: sa.Connection, statement: Any, values: Any) -> list[Any]:
+        if isinstance(statement, sa.Update):
+            arrived.set()
+        return go_on(connection, statement, values)
+
+    go_on = node.store.statements.execute
+    sa.event.listen(node.store.engine.pool, "before_cursor_execute", begin)
+    node.store.statements.execute = execute  # type: ignore[method-assign]
     return arrived
 
 

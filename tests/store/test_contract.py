@@ -2,7 +2,6 @@
 
 import itertools
 import random
-import re
 import select
 import shutil
 import threading
@@ -11,11 +10,9 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import astuple, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +23,7 @@ from rescind.model.changes import GENESIS_DIGEST, Change, CredentialEntry, Plan,
 from rescind.model.errors import Gone, Unavailable
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
+from rescind.store import sql
 from rescind.store.contract import SCHEMA_VERSION, Head, HeadReader, Page, Reader, Window
 from rescind.store.database import Database
 from store.histories import (
@@ -49,6 +47,7 @@ from store.histories import (
     write_at_random,
 )
 from store.proxy import Cut, Proxy
+from store.watch import watched
 
 USER = ObjectKind.USER
 
@@ -203,33 +202,6 @@ def more_heads() -> Iterator[Callable[[Database], HeadReader]]:
     """Makes readers of the head, and gives back their connections."""
     with ExitStack() as stack:
         yield lambda store: stack.enter_context(closing(store.head_reader()))
-
-
-def watched(store: Database) -> list[tuple[int, str]]:
-    """Every statement that reaches the driver from now on, without its numbers, and by which connection it does."""
-    statements: list[tuple[int, str]] = []
-
-    def note(place: int, statement: str) -> None:
-        # SQLite tells a statement as it runs it, with its parameters.
-        statements.append((place, re.sub(r"\b\d+\b", "?", statement)))
-
-    class Noting(psycopg.Cursor[Any]):
-        def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
-            note(id(self.connection), query)
-            return super().execute(query, *arguments, **options)
-
-        def executemany(self, query: Any, *arguments: Any, **options: Any) -> Any:
-            note(id(self.connection), query)
-            return super().executemany(query, *arguments, **options)
-
-    @sa.event.listens_for(store.engine.pool, "connect")
-    def watch(connection: Any, _: Any) -> None:
-        if is_postgres(store):
-            connection.cursor_factory = Noting
-        else:
-            connection.set_trace_callback(partial(note, id(connection)))
-
-    return statements
 
 
 def but_the_clock(head: Head) -> Head:
@@ -631,18 +603,20 @@ def test_surroundings_of_nobody_are_empty(store: Database) -> None:
 
 
 def test_surroundings_are_of_one_revision_though_others_write_between_their_parts(
-    store: Database, other: Database
+    store: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = range(2, 1302)
     edges = [Fact(FactKind.ROLE_ATTACHMENT, key, 1) for key in many]
     commit(store, Plan([made(key, USER) for key in range(1, 1302)], [*edges, existence(1)]))
-    asked = iter([True])
+    asked, execute = iter([True]), store.statements.execute
 
-    @sa.event.listens_for(store.engine.pool, "after_cursor_execute")
-    def write(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if "reached" in statement and next(asked, False):
+    def parted(connection: sa.Connection, statement: Any, values: Any) -> list[Any]:
+        found = execute(connection, statement, values)
+        if statement in sql.SURROUNDINGS.values() and next(asked, False):
             close(other, existence(1), edges[0], edges[-1])
+        return found
 
+    monkeypatch.setattr(store.statements, "execute", parted)
     with reading_now(store) as reader:
         assert set(reader.surroundings(many)) == {*edges, existence(1)}
     with reading_now(store) as reader:

@@ -4,12 +4,11 @@ import json
 import secrets
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from hmac import compare_digest
 from typing import Any, Protocol
 
@@ -24,6 +23,7 @@ from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import Object, ObjectKind, is_id
 from rescind.store import sql
 from rescind.store.contract import Head, Page, Window
+from rescind.store.statements import Statement, Statements
 
 LOCK_SECONDS_MAX = 5.0
 _KEYS_MAX = 1000
@@ -79,6 +79,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.statements = Statements(engine.pool.dialect)
         self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
         self._direct: weakref.WeakSet[_Direct] = weakref.WeakSet()
         self._heads = self.head_reader()
@@ -112,10 +113,10 @@ class Database:
     def reading(self, revision: int, instant: int) -> Iterator["DatabaseReader"]:
         """See `contract.Store.reading`."""
         with _unavailable_on_failure(), self._connect() as connection:
-            horizon = connection.execute(sql.HORIZON).scalar_one()
+            ((horizon,),) = self.statements.execute(connection, sql.HORIZON, {})
             if revision < horizon:
                 raise Gone(f"history before revision {horizon} was compacted")
-            yield DatabaseReader(connection, revision, instant)
+            yield DatabaseReader(self.statements, connection, revision, instant)
 
     @contextmanager
     def writing(self, known: int = 0) -> Iterator["DatabaseWriter"]:
@@ -127,7 +128,7 @@ class Database:
             with _unavailable_on_failure(), self._connect() as connection:
                 self.engine.begin(connection, max(1, int((deadline - time.monotonic()) * 1000)))
                 try:
-                    row = connection.execute(self._lock_head, {"known": known}).one()
+                    (row,) = self.statements.execute(connection, self._lock_head, {"known": known})
                     head = _head(row)
                     yield DatabaseWriter(self, connection, replace(head, revision=head.revision - 1), row.last_key + 1)
                 finally:
@@ -174,11 +175,11 @@ class Database:
         with self._connect() as connection:
             self.engine.begin(connection, int(LOCK_SECONDS_MAX * 1000))
             try:
-                connection.execute(self._lock_head, {"known": 0})
-                row = connection.execute(sql.CHANGE_OF_REQUEST, {"request": request_id}).one_or_none()
+                self.statements.execute(connection, self._lock_head, {"known": 0})
+                found = self.statements.execute(connection, sql.CHANGE_OF_REQUEST, {"request": request_id})
             finally:
                 connection.rollback()
-        return _change(row) if row else None
+        return _change(found[0]) if found else None
 
     def close(self) -> None:
         """See `contract.Store.close`."""
@@ -245,31 +246,13 @@ class _Direct:
             self.close()
 
 
-class _Compiled:
-    """A statement in the words of a driver."""
-
-    def __init__(self, statement: sa.Select[Any] | sa.CompoundSelect[Any], dialect: sa.Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        self.text = compiled.string
-        self._names: list[str] | None = compiled.positiontup
-        self._made = {name: bind.callable for name, bind in compiled.binds.items() if bind.callable}
-        self._own = {name: bind.value for name, bind in compiled.binds.items()}
-
-    def parameters(self, values: Mapping[str, Any]) -> Any:
-        """What is bound: the values that are given, and those that the statement has itself."""
-        whole = {**self._own, **values}
-        for name, make in self._made.items():
-            whole[name] = make()
-        return whole if self._names is None else [whole[name] for name in self._names]
-
-
 class DatabaseHeadReader(_Direct):
     """See `contract.HeadReader`."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         engine = database.engine
-        self._statement = _Compiled(sql.read_head(engine.clock, engine.is_replica), engine.pool.dialect)
+        self._statement = Statement(sql.read_head(engine.clock, engine.is_replica), engine.pool.dialect, {})
         self._query: Query | None = None
         is_told = engine.news and isinstance(engine.clock, sa.BindParameter)
         self._clock = engine.clock.callable if is_told else None
@@ -290,7 +273,7 @@ class DatabaseHeadReader(_Direct):
 
     def _read(self, known: int) -> Head:
         (row,) = self._rows(self._statement.text, self._statement.parameters({"known": known}))
-        return _head_of(row)
+        return _head(self._statement.rows([row])[0])
 
     def prepare(self) -> None:
         """See `contract.HeadReader.prepare`."""
@@ -315,7 +298,7 @@ class DatabaseHeadReader(_Direct):
             raise Unavailable("the database could not be read")
         with self._unavailable():
             row = self._query.receive()
-        return _head_of(row) if row is not None else None
+        return _head(self._statement.rows([row])[0]) if row is not None else None
 
     def give_up(self) -> None:
         """See `contract.HeadReader.give_up`."""
@@ -334,39 +317,21 @@ class DatabaseHeadReader(_Direct):
             raise Unavailable("the database could not be read") from error
 
 
-def _head_of(row: Sequence[Any]) -> Head:
-    revision, digest, time_, epoch, horizon, schema_version, database, clock, is_replica, known_digest = row
-    name = _uuid(database)
-    return Head(revision, digest, time_, epoch, horizon, schema_version, clock, bool(is_replica), name, known_digest)
-
-
 class DatabaseFactReader(_Direct):
     """See `contract.FactReader`."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self._statements: dict[int, _Compiled] = {}
-
     def facts(self, holders: Sequence[int], revision: int) -> list[Fact]:
         """See `contract.FactReader.facts`."""
-        statement = self._statements.get(len(holders))
-        if statement is None:
-            dialect = self._database.engine.pool.dialect
-            statement = self._statements[len(holders)] = _Compiled(sql.facts_of(len(holders)), dialect)
-        values = {"revision": revision, **{f"holder{place}": key for place, key in enumerate(holders)}}
-        return [Fact(_KINDS[kind], *rest) for kind, *rest in self._rows(statement.text, statement.parameters(values))]
-
-
-@lru_cache(maxsize=16)
-def _uuid(raw: str | uuid.UUID) -> str:
-    """A UUID as the one driver or the other gives it, in the spelling that everything else has."""
-    return str(uuid.UUID(str(raw)))
+        values = {"keys": list(holders), "revision": revision}
+        statement = self._database.statements.compiled(sql.INTERVALS_OF_HOLDERS, values)
+        return [fact_of(row) for row in self._rows(statement.text, statement.parameters(values))]
 
 
 class DatabaseReader:
     """See `contract.Reader`."""
 
-    def __init__(self, connection: sa.Connection, revision: int, instant: int) -> None:
+    def __init__(self, statements: Statements, connection: sa.Connection, revision: int, instant: int) -> None:
+        self._statements = statements
         self._connection = connection
         self._as_of = {"revision": revision, "instant": instant}
         self.revision = revision
@@ -390,7 +355,7 @@ class DatabaseReader:
         """See `contract.Reader.find_object`."""
         if not is_id(identifier):
             return None
-        row = self._execute(sql.FIND_OBJECT, {"kind": int(kind), "id": identifier}).one_or_none()
+        row = _only(self._execute(sql.FIND_OBJECT, {"kind": int(kind), "id": identifier}))
         return _object(row) if row else None
 
     def find_objects(self, identifiers: Collection[str]) -> dict[str, Object]:
@@ -404,11 +369,12 @@ class DatabaseReader:
 
     def revision_at(self, time: int) -> int:
         """See `contract.Reader.revision_at`."""
-        return self._execute(sql.REVISION_AT, {"time": time}).scalar_one_or_none() or 0
+        row = _only(self._execute(sql.REVISION_AT, {"time": time}))
+        return int(row.revision) if row else 0
 
     def ended(self, key: int) -> tuple[int, int] | None:
         """See `contract.Reader.ended`."""
-        row = self._execute(sql.LAST_END, {"key": key}).one_or_none()
+        row = _only(self._execute(sql.LAST_END, {"key": key}))
         return (row.revision_to, row.time) if row else None
 
     def profiles(self, keys: Collection[int]) -> dict[int, dict[str, str]]:
@@ -430,17 +396,18 @@ class DatabaseReader:
         """See `contract.Reader.find_named`."""
         if "\0" in value:
             return None
-        row = self._execute(sql.find_named(field, also_ended=also_ended), {"value": value}).first()
+        row = _only(self._execute(sql.find_named(field, also_ended=also_ended), {"value": value}))
         return _object(row) if row else None
 
     def find_credential(self, kind: str, verifier: str) -> int | None:
         """See `contract.Reader.find_credential`."""
-        row = self._execute(sql.FIND_CREDENTIAL, {"kind": kind, "verifier": verifier}).one_or_none()
+        row = _only(self._execute(sql.FIND_CREDENTIAL, {"kind": kind, "verifier": verifier}))
         return row.object if row and compare_digest(row.verifier, verifier) else None
 
     def secret(self, of: int, kind: str) -> str | None:
         """See `contract.Reader.secret`."""
-        return self._execute(sql.SECRET, {"of_object": of, "of_kind": kind}).scalar_one_or_none()
+        row = _only(self._execute(sql.SECRET, {"of_object": of, "of_kind": kind}))
+        return row.verifier if row else None
 
     def last_uses(self, memberships: Collection[int]) -> dict[int, int]:
         """See `contract.Reader.last_uses`."""
@@ -488,7 +455,7 @@ class DatabaseReader:
 
     def change(self, revision: int, organization: int) -> Change | None:
         """See `contract.Reader.change`."""
-        row = self._execute(sql.CHANGE, {"of_revision": revision, "organization": organization}).one_or_none()
+        row = _only(self._execute(sql.CHANGE, {"of_revision": revision, "organization": organization}))
         return _change(row) if row else None
 
     def page_changes(self, organization: int, window: Window) -> Page[Change]:
@@ -534,7 +501,7 @@ class DatabaseReader:
         mark = window.before if backward else (window.after or 0)
         # One more than wanted tells whether the list goes on.
         bounds = {"mark": mark, "limit": window.limit + 1, **({} if backward else {"skip": window.skip})}
-        rows = list(self._execute(statement, {**parameters, **bounds}))
+        rows = self._execute(statement, {**parameters, **bounds})
         goes_on = len(rows) > window.limit
         rows = rows[: window.limit]
         if backward:
@@ -542,27 +509,25 @@ class DatabaseReader:
         # The side that the window was reached from: is anything there?
         first, last = (rows[0][0], rows[-1][0]) if rows else (mark, mark)
         near = listing.onward if backward else listing.backward
-        came_from = self._execute(
-            near, {**parameters, "mark": last if backward else first, "limit": 1, "skip": 0}
-        ).first()
-        before, after = (goes_on, came_from) if backward else (came_from, goes_on)
+        came_from = self._execute(near, {**parameters, "mark": last if backward else first, "limit": 1, "skip": 0})
+        before, after = (goes_on, bool(came_from)) if backward else (came_from, goes_on)
         return Page(
             rows,
-            self._execute(listing.total, parameters).scalar_one(),
+            self._execute(listing.total, parameters)[0][0],
             first if before else None,
             last if after else None,
         )
 
     def _by_keys(
         self, statement: sa.Executable, keys: Collection[int], parameters: Mapping[str, Any] | None = None
-    ) -> Iterator[sa.Row[Any]]:
+    ) -> Iterator[Any]:
         wanted = sorted(keys)
         for start in range(0, len(wanted), _KEYS_MAX):
             chunk = wanted[start : start + _KEYS_MAX]
             yield from self._execute(statement, {**(parameters or {}), "keys": chunk})
 
-    def _execute(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
-        return self._connection.execute(statement, {**self._as_of, **parameters})
+    def _execute(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> list[Any]:
+        return self._statements.execute(self._connection, statement, {**self._as_of, **parameters})
 
 
 class DatabaseWriter:
@@ -578,7 +543,7 @@ class DatabaseWriter:
 
     def reader(self, instant: int) -> DatabaseReader:
         """See `contract.Writer.reader`."""
-        return DatabaseReader(self._connection, self.head.revision, instant)
+        return DatabaseReader(self._database.statements, self._connection, self.head.revision, instant)
 
     def commit(self, plan: Plan, origin: Origin) -> Change:
         """See `contract.Writer.commit`."""
@@ -603,7 +568,8 @@ class DatabaseWriter:
 
     def _write(self, plan: Plan, origin: Origin) -> Change:
         """Append the change and what it says to the open transaction."""
-        execute = self._connection.execute
+        execute = partial(self._database.statements.execute, self._connection)
+        execute_many = partial(self._database.statements.execute_many, self._connection)
         revision = self.head.revision + 1
         moment = max(self.head.clock, self.head.time + 1)
         salts = {
@@ -631,8 +597,7 @@ class DatabaseWriter:
         if self._epoch is not None:
             execute(sql.ACCEPT_LOSS, {"new_epoch": self._epoch})
         change = Change(revision, moment, body, chain(self.head.digest, body))
-        _insert(
-            execute,
+        execute_many(
             sql.INSERT_OBJECT,
             [
                 {
@@ -659,15 +624,14 @@ class DatabaseWriter:
                 "touched": json.dumps(touched_by(plan), separators=(",", ":")),
             },
         )
-        for ended in plan.closed:
-            done = execute(sql.END_INTERVAL, {"interval": ended.key, "ended_at": revision})
-            if done.rowcount != 1:
-                raise RuntimeError("a plan ends intervals that live")
-        _insert(execute, sql.INSERT_INTERVAL, [{**_columns(fact), "revision_from": revision} for fact in plan.opened])
-        for entry in plan.profile:
-            execute(sql.DELETE_PROFILE, {"of_object": entry.object, "of_field": entry.field})
-        _insert(
-            execute,
+        ends = [{"interval": ended.key, "ended_at": revision} for ended in plan.closed]
+        if execute_many(sql.END_INTERVAL, ends) != len(ends):
+            raise RuntimeError("a plan ends intervals that live")
+        execute_many(sql.INSERT_INTERVAL, [{**_columns(fact), "revision_from": revision} for fact in plan.opened])
+        execute_many(
+            sql.DELETE_PROFILE, [{"of_object": entry.object, "of_field": entry.field} for entry in plan.profile]
+        )
+        execute_many(
             sql.INSERT_PROFILE,
             [
                 {"object": entry.object, "field": entry.field, "value": entry.value, "changed_at": moment}
@@ -675,8 +639,7 @@ class DatabaseWriter:
                 if entry.value is not None
             ],
         )
-        _insert(
-            execute,
+        execute_many(
             sql.INSERT_COMMITMENT,
             [
                 {
@@ -689,10 +652,10 @@ class DatabaseWriter:
                 for entry in plan.profile
             ],
         )
-        for credential in plan.credentials:
-            execute(sql.DELETE_CREDENTIAL, {"of_object": credential.object, "of_kind": credential.kind})
-        _insert(
-            execute,
+        execute_many(
+            sql.DELETE_CREDENTIAL, [{"of_object": entry.object, "of_kind": entry.kind} for entry in plan.credentials]
+        )
+        execute_many(
             sql.INSERT_CREDENTIAL,
             [
                 {
@@ -737,7 +700,7 @@ class DatabaseWriter:
         return change
 
 
-def _window_of(rows: list[sa.Row[Any]], window: Window) -> Page[sa.Row[Any]]:
+def _window_of(rows: list[Any], window: Window) -> Page[Any]:
     """One window of rows that are all there, ordered by their first column."""
     if window.before is not None:
         end = sum(row[0] < window.before for row in rows)
@@ -750,12 +713,12 @@ def _window_of(rows: list[sa.Row[Any]], window: Window) -> Page[sa.Row[Any]]:
     return Page(part, len(rows), first if start > 0 else None, last if end < len(rows) else None)
 
 
-def _insert(execute: Any, statement: sa.Insert, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        execute(statement, rows)
+def _only(rows: Sequence[Any]) -> Any:
+    """The one row, or None."""
+    return rows[0] if rows else None
 
 
-def _head(row: sa.Row[Any]) -> Head:
+def _head(row: Any) -> Head:
     return Head(
         row.revision,
         row.digest,
@@ -770,7 +733,7 @@ def _head(row: sa.Row[Any]) -> Head:
     )
 
 
-def _object(row: sa.Row[Any]) -> Object:
+def _object(row: Any) -> Object:
     return Object(row.key, row.id, ObjectKind(row.kind), row.owner, row.created_at)
 
 

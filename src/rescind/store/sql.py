@@ -97,16 +97,6 @@ INTERVALS_OF_HOLDERS = sa.union_all(
 )
 
 
-def facts_of(number: int) -> sa.CompoundSelect[Any]:
-    """The facts of that many holders, `holder0` and so on, for a driver that knows no lists."""
-    columns = [column for column in INTERVAL_COLUMNS if column.name not in ("key", "revision_from")]
-    holders = [bindparam(f"holder{place}", type_=sa.BigInteger) for place in range(number)]
-    held = select(*columns).where(
-        sa.or_(*(intervals.c.holder == holder for holder in holders)), intervals.c.revision_from <= _revision
-    )
-    return sa.union_all(held.where(intervals.c.revision_to.is_(None)), held.where(intervals.c.revision_to > _revision))
-
-
 def _surroundings(*, lateral: bool) -> sa.Select[Any]:
     """The facts of some holders, and of the things and scopes of those that lead on, over and over.
 
