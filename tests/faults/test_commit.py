@@ -135,15 +135,15 @@ def wire(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wi
 
 
 @pytest.fixture
-def far(database: str, wire: Wire) -> Iterator[World]:
-    """A node behind the wire."""
+def far(database: str, node: Node, wire: Wire) -> Iterator[World]:
+    """A node behind the wire. It has written nothing yet: what it prepares goes over the wire in words but once."""
+    with TestClient(application(node), raise_server_exceptions=False) as client:
+        World(client, ROOT_KEY).group(name="before")
     folder = Path(wire._listener.getsockname()).parent
     address = sa.make_url(database).update_query_dict({"host": str(folder)})
     built = build(Settings(database=address.render_as_string(hide_password=False)))
     with TestClient(application(built), raise_server_exceptions=False) as client:
-        world = World(client, ROOT_KEY)
-        world.group(name="before")
-        yield world
+        yield World(client, ROOT_KEY)
     built.store.close()
 
 
