@@ -290,6 +290,9 @@ class Store(Protocol):
         Without a commit nothing is written and no revision is spent. Raises `Unavailable`.
         """
 
+    def find_credential(self, kind: str, verifier: str) -> int | None:
+        """The key of the object that has that verifier now, living or not. Raises `Unavailable`."""
+
     def note_uses(self, uses: Mapping[int, int]) -> None:
         """Remember when members, by membership, used the API: a later time counts. Spends no revision."""
 

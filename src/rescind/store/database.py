@@ -20,7 +20,7 @@ from rescind.model.changes import Change, Origin, Plan, body_of, chain, commitme
 from rescind.model.emails import folded
 from rescind.model.errors import Gone, Unavailable
 from rescind.model.facts import Fact, FactKind, Interval
-from rescind.model.objects import Object, ObjectKind, is_id
+from rescind.model.objects import PLATFORM, Object, ObjectKind, is_id
 from rescind.store import sql
 from rescind.store.contract import Head, Page, Window
 from rescind.store.statements import Statement, Statements
@@ -28,6 +28,8 @@ from rescind.store.statements import Statement, Statements
 LOCK_SECONDS_MAX = 5.0
 _KEYS_MAX = 1000
 """Keys in one statement: databases bound the number of parameters."""
+_REMEMBERED_MAX = 2000
+"""Things of which one reader remembers what it read."""
 
 
 class Query(Protocol):
@@ -146,6 +148,12 @@ class Database:
                 yield connection
             finally:
                 connection.rollback()
+
+    def find_credential(self, kind: str, verifier: str) -> int | None:
+        """See `contract.Store.find_credential`."""
+        with self.outside_the_log() as connection:
+            asked = {"kind": kind, "verifier": verifier}
+            return _credential(self.statements.execute(connection, sql.FIND_CREDENTIAL, asked), verifier)
 
     def note_uses(self, uses: Mapping[int, int]) -> None:
         """See `contract.Store.note_uses`."""
@@ -334,12 +342,23 @@ class DatabaseReader:
         self._statements = statements
         self._connection = connection
         self._as_of = {"revision": revision, "instant": instant}
+        # What was read stays so as of a revision: a use case asks for the same again and again.
+        self._held: dict[int, list[Any]] = {}
+        self._objects: dict[int, Object] = {}
         self.revision = revision
         self.instant = instant
 
     def intervals(self, holders: Collection[int], *kinds: FactKind) -> list[Interval]:
         """See `contract.Reader.intervals`."""
-        found = [_interval(row) for row in self._by_keys(sql.INTERVALS_OF_HOLDERS, holders)]
+        wanted = sorted(set(holders))
+        missing = [key for key in wanted if key not in self._held]
+        read: dict[int, list[Any]] = {key: [] for key in missing}
+        for row in self._by_keys(sql.INTERVALS_OF_HOLDERS, missing):
+            read[row.holder].append(row)
+        held = {**self._held, **read} if read else self._held
+        if len(held) <= _REMEMBERED_MAX:
+            self._held = held
+        found = [_interval(row) for key in wanted for row in held[key]]
         return [interval for interval in found if interval.fact.kind in kinds] if kinds else found
 
     def intervals_on(self, things: Collection[int], *kinds: FactKind) -> list[Interval]:
@@ -349,14 +368,17 @@ class DatabaseReader:
 
     def objects(self, keys: Collection[int]) -> dict[int, Object]:
         """See `contract.Reader.objects`."""
-        return {row.key: _object(row) for row in self._by_keys(sql.OBJECTS, keys)}
+        wanted = set(keys)
+        found = {key: self._objects[key] for key in wanted & self._objects.keys()}
+        read = [_object(row) for row in self._by_keys(sql.OBJECTS, wanted - found.keys())]
+        return found | {one.key: self._remembered(one) for one in read}
 
     def find_object(self, kind: ObjectKind, identifier: str) -> Object | None:
         """See `contract.Reader.find_object`."""
         if not is_id(identifier):
             return None
         row = _only(self._execute(sql.FIND_OBJECT, {"kind": int(kind), "id": identifier}))
-        return _object(row) if row else None
+        return self._remembered(_object(row)) if row else None
 
     def find_objects(self, identifiers: Collection[str]) -> dict[str, Object]:
         """See `contract.Reader.find_objects`."""
@@ -397,12 +419,11 @@ class DatabaseReader:
         if "\0" in value:
             return None
         row = _only(self._execute(sql.find_named(field, also_ended=also_ended), {"value": value}))
-        return _object(row) if row else None
+        return self._remembered(_object(row)) if row else None
 
     def find_credential(self, kind: str, verifier: str) -> int | None:
         """See `contract.Reader.find_credential`."""
-        row = _only(self._execute(sql.FIND_CREDENTIAL, {"kind": kind, "verifier": verifier}))
-        return row.object if row and compare_digest(row.verifier, verifier) else None
+        return _credential(self._execute(sql.FIND_CREDENTIAL, {"kind": kind, "verifier": verifier}), verifier)
 
     def secret(self, of: int, kind: str) -> str | None:
         """See `contract.Reader.secret`."""
@@ -485,7 +506,18 @@ class DatabaseReader:
         """See `contract.Reader.surroundings`."""
         # What many lead to is found once for every part of the keys.
         statement = sql.SURROUNDINGS[self._connection.dialect.name]
-        return list(dict.fromkeys(fact_of(row) for row in self._by_keys(statement, keys)))
+        rows = list(self._by_keys(statement, keys))
+        if len(keys) <= _KEYS_MAX and len(keys) + len(rows) + len(self._held) <= _REMEMBERED_MAX:
+            read: dict[int, list[Any]] = {key: [] for key in keys if key != PLATFORM}
+            for row in rows:
+                read.setdefault(row.holder, []).append(row)
+            self._held = {**self._held, **read}
+        return list(dict.fromkeys(map(fact_of, rows)))
+
+    def _remembered(self, found: Object) -> Object:
+        if len(self._objects) < _REMEMBERED_MAX:
+            self._objects[found.key] = found
+        return found
 
     def _page_edges(
         self, near: int, kind: FactKind, far: ObjectKind, scope: int, window: Window, *, of_holder: bool
@@ -538,12 +570,14 @@ class DatabaseWriter:
         self._connection = connection
         self._ended = False
         self._epoch: int | None = None
+        self._reader: DatabaseReader | None = None
         self.head = head
         self.next_key = next_key
 
     def reader(self, instant: int) -> DatabaseReader:
         """See `contract.Writer.reader`."""
-        return DatabaseReader(self._database.statements, self._connection, self.head.revision, instant)
+        self._reader = DatabaseReader(self._database.statements, self._connection, self.head.revision, instant)
+        return self._reader
 
     def commit(self, plan: Plan, origin: Origin) -> Change:
         """See `contract.Writer.commit`."""
@@ -685,7 +719,7 @@ class DatabaseWriter:
         keys |= {made.owner for made in plan.created} | {origin.organization}
         keys |= {entry.object for entry in plan.profile} | {entry.object for entry in plan.credentials}
         ids = {made.key: made.id for made in plan.created}
-        known = self.reader(self.head.clock).objects(keys - ids.keys())
+        known = (self._reader or self.reader(self.head.clock)).objects(keys - ids.keys())
         return ids | {key: found.id for key, found in known.items()}
 
     def _resolve(self, origin: Origin, error: DBAPIError) -> Change:
@@ -711,6 +745,11 @@ def _window_of(rows: list[Any], window: Window) -> Page[Any]:
     part = rows[start:end]
     first, last = (part[0][0], part[-1][0]) if part else (window.after, window.before)
     return Page(part, len(rows), first if start > 0 else None, last if end < len(rows) else None)
+
+
+def _credential(rows: Sequence[Any], verifier: str) -> int | None:
+    """Whose credential it is that was found."""
+    return rows[0].object if rows and compare_digest(rows[0].verifier, verifier) else None
 
 
 def _only(rows: Sequence[Any]) -> Any:

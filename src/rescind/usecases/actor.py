@@ -17,7 +17,7 @@ from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.errors import BadToken, Fault, Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.store.contract import Reader
+from rescind.store.contract import Reader, Store
 from rescind.usecases import signing
 from rescind.usecases.issuer import Issuer
 
@@ -190,7 +190,7 @@ def verifier_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def find_credential(reader: Reader, asking: Asking) -> int:
+def find_credential(reader: Reader | Store, asking: Asking) -> int:
     """The API key or session that is presented, living or not. Raises `Unauthenticated` for one that never was."""
     token = asking.token or ""
     kind = SESSION if token.startswith(SESSION_PREFIX) else API_KEY
@@ -220,7 +220,7 @@ def authenticate(reader: Reader, asking: Asking) -> Actor:
         raise Forbidden("suspended in this organization")
     if not gathered.held(membership, FactKind.API_ACCESS):
         raise Forbidden("API access is disabled")
-    objects = reader.objects([credential, user])
+    objects = reader.objects([credential, user, organization])
     session = credential if objects[credential].kind is ObjectKind.SESSION else PLATFORM
     actor = Actor(
         objects[user],

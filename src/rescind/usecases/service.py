@@ -287,17 +287,17 @@ class Service:
         return unit, result, origin
 
     def _refuse_unknown(self, call: Call) -> None:
+        acting = call.requirement.acting
+        is_told_by_more = acting in (Acting.GUEST, Acting.PLATFORM, Acting.WITHIN, Acting.CLIENT)
+        if not is_told_by_more and not is_signed(call.asking.token):
+            find_credential(self._store, call.asking)
+            return
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
-            match call.requirement.acting:
-                case Acting.GUEST:
-                    welcome(reader, call.target_id)
-                case Acting.PLATFORM | Acting.WITHIN | Acting.CLIENT:
-                    admit(reader, call, self.issuer)
-                case _ if is_signed(call.asking.token):
-                    admit(reader, call, self.issuer)
-                case _:
-                    find_credential(reader, call.asking)
+            if acting is Acting.GUEST:
+                welcome(reader, call.target_id)
+            else:
+                admit(reader, call, self.issuer)
 
     def _used(self, asks: Actor | Guest | None, instant: int) -> None:
         if isinstance(asks, Actor) and asks.organization:
