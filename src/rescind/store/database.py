@@ -6,9 +6,8 @@ import threading
 import time
 import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from hmac import compare_digest
 from typing import Any, Protocol
 
@@ -57,6 +56,9 @@ class Engine(Protocol):
     connections_max: int
     is_near: bool
 
+    def together(self, driver_connection: Any) -> AbstractContextManager[object]:
+        """What is executed meanwhile may be sent at once; then its answers come, and its failure, at the end."""
+
     def replaced(self) -> bool:
         """Whether what lies at the address is another database than before; open connections then lead nowhere.
 
@@ -81,7 +83,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.statements = Statements(engine.pool.dialect)
+        self.statements = Statements(engine.pool.dialect, engine.together)
         self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
         self._direct: weakref.WeakSet[_Direct] = weakref.WeakSet()
         self._heads = self.head_reader()
@@ -602,8 +604,7 @@ class DatabaseWriter:
 
     def _write(self, plan: Plan, origin: Origin) -> Change:
         """Append the change and what it says to the open transaction."""
-        execute = partial(self._database.statements.execute, self._connection)
-        execute_many = partial(self._database.statements.execute_many, self._connection)
+        statements, connection = self._database.statements, self._connection
         revision = self.head.revision + 1
         moment = max(self.head.clock, self.head.time + 1)
         salts = {
@@ -628,88 +629,95 @@ class DatabaseWriter:
                 },
             },
         )
-        if self._epoch is not None:
-            execute(sql.ACCEPT_LOSS, {"new_epoch": self._epoch})
         change = Change(revision, moment, body, chain(self.head.digest, body))
-        execute_many(
-            sql.INSERT_OBJECT,
-            [
-                {
-                    "key": made.key,
-                    "id": made.id,
-                    "kind": int(made.kind),
-                    "owner": made.owner,
-                    "revision": revision,
-                    "created_at": moment,
-                }
-                for made in plan.created
-            ],
-        )
-        execute(
-            sql.INSERT_CHANGE,
-            {
-                "revision": revision,
-                "time": moment,
-                "organization": origin.organization,
-                "actor": origin.actor,
-                "request": origin.request_id,
-                "body": body,
-                "digest": change.digest,
-                "touched": json.dumps(touched_by(plan), separators=(",", ":")),
-            },
-        )
         ends = [{"interval": ended.key, "ended_at": revision} for ended in plan.closed]
-        if execute_many(sql.END_INTERVAL, ends) != len(ends):
+        if statements.execute_many(connection, sql.END_INTERVAL, ends) != len(ends):
             raise RuntimeError("a plan ends intervals that live")
-        execute_many(sql.INSERT_INTERVAL, [{**_columns(fact), "revision_from": revision} for fact in plan.opened])
-        execute_many(
-            sql.DELETE_PROFILE, [{"of_object": entry.object, "of_field": entry.field} for entry in plan.profile]
-        )
-        execute_many(
-            sql.INSERT_PROFILE,
-            [
-                {"object": entry.object, "field": entry.field, "value": entry.value, "changed_at": moment}
-                for entry in plan.profile
-                if entry.value is not None
-            ],
-        )
-        execute_many(
-            sql.INSERT_COMMITMENT,
-            [
-                {
-                    "revision": revision,
-                    "object": entry.object,
-                    "field": entry.field,
-                    "salt": salts[entry.object, entry.field],
-                    "value": entry.value,
-                }
-                for entry in plan.profile
-            ],
-        )
-        execute_many(
-            sql.DELETE_CREDENTIAL, [{"of_object": entry.object, "of_kind": entry.kind} for entry in plan.credentials]
-        )
-        execute_many(
-            sql.INSERT_CREDENTIAL,
-            [
-                {
-                    "object": entry.object,
-                    "kind": entry.kind,
-                    "verifier": entry.verifier,
-                    "salt": salts[entry.object, entry.kind],
-                    "changed_at": moment,
-                }
-                for entry in plan.credentials
-            ],
-        )
-        execute(
-            sql.ADVANCE_HEAD,
-            {
-                "new_digest": change.digest,
-                "new_time": moment,
-                "new_last_key": self.next_key - 1 + len(plan.created),
-            },
-        )
+        appended: list[tuple[sa.Executable, list[dict[str, Any]]]] = [
+            (
+                sql.INSERT_OBJECT,
+                [
+                    {
+                        "key": made.key,
+                        "id": made.id,
+                        "kind": int(made.kind),
+                        "owner": made.owner,
+                        "revision": revision,
+                        "created_at": moment,
+                    }
+                    for made in plan.created
+                ],
+            ),
+            (
+                sql.INSERT_CHANGE,
+                [
+                    {
+                        "revision": revision,
+                        "time": moment,
+                        "organization": origin.organization,
+                        "actor": origin.actor,
+                        "request": origin.request_id,
+                        "body": body,
+                        "digest": change.digest,
+                        "touched": json.dumps(touched_by(plan), separators=(",", ":")),
+                    }
+                ],
+            ),
+            (sql.INSERT_INTERVAL, [{**_columns(fact), "revision_from": revision} for fact in plan.opened]),
+            (sql.DELETE_PROFILE, [{"of_object": entry.object, "of_field": entry.field} for entry in plan.profile]),
+            (
+                sql.INSERT_PROFILE,
+                [
+                    {"object": entry.object, "field": entry.field, "value": entry.value, "changed_at": moment}
+                    for entry in plan.profile
+                    if entry.value is not None
+                ],
+            ),
+            (
+                sql.INSERT_COMMITMENT,
+                [
+                    {
+                        "revision": revision,
+                        "object": entry.object,
+                        "field": entry.field,
+                        "salt": salts[entry.object, entry.field],
+                        "value": entry.value,
+                    }
+                    for entry in plan.profile
+                ],
+            ),
+            (
+                sql.DELETE_CREDENTIAL,
+                [{"of_object": entry.object, "of_kind": entry.kind} for entry in plan.credentials],
+            ),
+            (
+                sql.INSERT_CREDENTIAL,
+                [
+                    {
+                        "object": entry.object,
+                        "kind": entry.kind,
+                        "verifier": entry.verifier,
+                        "salt": salts[entry.object, entry.kind],
+                        "changed_at": moment,
+                    }
+                    for entry in plan.credentials
+                ],
+            ),
+            (sql.ACCEPT_LOSS, [{"new_epoch": self._epoch}] if self._epoch is not None else []),
+            (
+                sql.ADVANCE_HEAD,
+                [
+                    {
+                        "new_digest": change.digest,
+                        "new_time": moment,
+                        "new_last_key": self.next_key - 1 + len(plan.created),
+                    }
+                ],
+            ),
+        ]
+        with statements.together(connection):
+            for statement, rows in appended:
+                statements.execute_many(connection, statement, rows)
         return change
 
     def _ids(self, plan: Plan, origin: Origin) -> dict[int, str]:

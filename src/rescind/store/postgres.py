@@ -1,6 +1,7 @@
 """PostgreSQL through psycopg 3: as many nodes as you like on one database."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -43,6 +44,10 @@ class Postgres:
                 "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
             },
         )
+
+    def together(self, driver_connection: "psycopg.Connection[Any]") -> AbstractContextManager[object]:
+        """One journey to the server and back for all of it."""
+        return driver_connection.pipeline()
 
     def replaced(self) -> bool:
         """A server that is replaced ends its connections by itself."""

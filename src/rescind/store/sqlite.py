@@ -4,6 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ class Sqlite:
             connect_args={"timeout": _BUSY_MILLISECONDS / 1000},
         )
         sa.event.listen(self.pool, "connect", _prepare)
+
+    def together(self, _: Any) -> AbstractContextManager[object]:
+        """There is nothing to send."""
+        return nullcontext()
 
     def replaced(self) -> bool:
         """A restored backup is often moved into place: connections would go on reading the file that is gone."""

@@ -4,7 +4,8 @@ What it does at each execution costs several times as much as the database's ans
 """
 
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
@@ -17,8 +18,9 @@ Values = Mapping[str, Any]
 class Statements:
     """The statements of one database, each compiled when it is first executed."""
 
-    def __init__(self, dialect: sa.Dialect) -> None:
+    def __init__(self, dialect: sa.Dialect, together: Callable[[Any], AbstractContextManager[object]]) -> None:
         self._dialect = dialect
+        self._together = together
         self._compiled: dict[Any, Statement] = {}
 
     def execute(self, connection: sa.Connection, statement: Any, values: Values) -> list[Any]:
@@ -29,7 +31,7 @@ class Statements:
             answer = driver.execute(compiled.text, compiled.parameters(values))
             return compiled.rows(answer.fetchall()) if answer.description else []
         except self._dialect.loaded_dbapi.Error as error:
-            self._fail(connection, compiled, error)
+            self._fail(connection, compiled.text, error)
 
     def execute_many(self, connection: sa.Connection, statement: Any, values: Sequence[Values]) -> int:
         """Execute a statement that answers nothing for each of these, alike in their names; how many rows it met."""
@@ -41,10 +43,18 @@ class Statements:
             cursor = driver.cursor()
             cursor.executemany(compiled.text, [compiled.parameters(one) for one in values])
             met: int = cursor.rowcount
-            cursor.close()
         except self._dialect.loaded_dbapi.Error as error:
-            self._fail(connection, compiled, error)
+            self._fail(connection, compiled.text, error)
         return met
+
+    @contextmanager
+    def together(self, connection: sa.Connection) -> Iterator[None]:
+        """Let what is executed meanwhile, for many, be sent at once; how many rows it met nobody knows then."""
+        try:
+            with self._together(connection.connection.driver_connection):
+                yield
+        except self._dialect.loaded_dbapi.Error as error:
+            self._fail(connection, "", error)
 
     def compiled(self, statement: Any, values: Values) -> "Statement":
         """The statement for values of these names, and for lists of these lengths or somewhat longer ones."""
@@ -56,12 +66,12 @@ class Statements:
             self._compiled[statement, lengths, columns] = found
         return found
 
-    def _fail(self, connection: sa.Connection, statement: "Statement", error: Exception) -> NoReturn:
+    def _fail(self, connection: sa.Connection, text: str, error: Exception) -> NoReturn:
         """Raise what SQLAlchemy would: it judges connections, and lets go of dead ones, by its own statements alone."""
         if self._dialect.is_disconnect(error, connection.connection.dbapi_connection, None):  # type: ignore[arg-type]
             connection.exec_driver_sql("SELECT 1")
         base = self._dialect.loaded_dbapi.Error
-        raise DBAPIError.instance(statement.text, None, error, base, hide_parameters=True, dialect=self._dialect)
+        raise DBAPIError.instance(text, None, error, base, hide_parameters=True, dialect=self._dialect)
 
 
 class Statement:

@@ -148,9 +148,11 @@ class View:
 
     def memberships_of(self, user: Object) -> list[Object]:
         """The user's living memberships of every organization, ended organizations included."""
+        keys = [interval.fact.holder for interval in self.intervals_on(user.key, FactKind.EXISTENCE)]
+        # At once, for the reader remembers them: what hangs on a membership is mostly asked for next.
+        self.reader.intervals([user.key, *keys])
         if not self.exists(user.key):
             return []
-        keys = [interval.fact.holder for interval in self.intervals_on(user.key, FactKind.EXISTENCE)]
         return [found for found in self.reader.objects(keys).values() if found.kind is ObjectKind.MEMBERSHIP]
 
     def members(self, memberships: Iterable[Object]) -> list[Member]:
