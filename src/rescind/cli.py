@@ -156,7 +156,7 @@ def _run(settings: "Settings") -> None:
 
     import uvicorn
 
-    from rescind.workers import Workers
+    from rescind.workers import Workers, listeners
 
     settings.hand_over()
     click.echo(f"Rescind on {settings.reached_at}", err=True)
@@ -185,12 +185,12 @@ def _run(settings: "Settings") -> None:
     with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         try:
-            workers = Workers(uvicorn.Config("rescind.app:create", **how))
+            sockets = listeners(settings.host, settings.port, settings.workers)
         except OSError as error:
             raise click.ClickException(
                 f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
             ) from None
-        workers.run()
+        Workers(uvicorn.Config("rescind.app:create", **how), sockets).run()
 
 
 @main.command()

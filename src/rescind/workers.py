@@ -12,13 +12,16 @@ from collections.abc import Callable
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
+_BACKLOG = 2048
+"""Connections that may wait for a worker: as many as uvicorn lets."""
+
 
 class Workers(Multiprocess):
-    """As many processes as the settings say, each listening on its own socket at the same address."""
+    """A process for each of the sockets, which all listen at one address."""
 
-    def __init__(self, config: Config) -> None:
-        self._listeners = listeners(config.host, config.port, config.workers)
-        super().__init__(config, self._listeners)
+    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._listeners = sockets
 
     def init_processes(self) -> None:
         """Start every worker."""
@@ -33,8 +36,8 @@ class Workers(Multiprocess):
         self._one_by_one(super().keep_subprocess_alive)
 
     def restart_all(self) -> None:
-        """Replace each worker by a new one."""
-        self._one_by_one(super().restart_all)
+        """Replace each worker by a new one, as long as that succeeds."""
+        self._one_by_one(super().restart_all, as_long_as_replaced=True)
 
     def handle_ttin(self) -> None:
         """Start no more than the settings say."""
@@ -42,7 +45,7 @@ class Workers(Multiprocess):
     def handle_ttou(self) -> None:
         """End none: connections to its socket would wait for ever."""
 
-    def _one_by_one(self, look_after: Callable[[], None]) -> None:
+    def _one_by_one(self, look_after: Callable[[], None], *, as_long_as_replaced: bool = False) -> None:
         """Let the supervisor look after each worker as if it was alone, so that another one gets the same socket."""
         everyone = self.processes
         for place, process in enumerate(everyone):
@@ -50,11 +53,13 @@ class Workers(Multiprocess):
             self.processes = [process]
             look_after()
             everyone[place] = self.processes[0]
+            if as_long_as_replaced and everyone[place] is process:
+                break
         self.processes = everyone
 
 
 def listeners(host: str, port: int, number: int) -> list[socket.socket]:
-    """Sockets bound to one address, among which the kernel spreads connections; where it does not, so often the same.
+    """Sockets that listen at one address, where the kernel spreads connections; where it does not, so often the same.
 
     Raises `OSError` if somebody listens there.
     """
@@ -62,9 +67,12 @@ def listeners(host: str, port: int, number: int) -> list[socket.socket]:
     # Sockets that share an address would share it with another server that does the same, and nobody would notice.
     with _bound(family, (host, port)) as alone:
         address = alone.getsockname()
-    if sys.platform != "linux":
-        return [_bound(family, address)] * number
-    return [_bound(family, address, is_shared=True) for _ in range(number)]
+    is_shared = sys.platform == "linux"
+    found = [_bound(family, address, is_shared=is_shared) for _ in range(number if is_shared else 1)]
+    for one in found:
+        # At once, and not when a worker is there: until then another server could come in between.
+        one.listen(_BACKLOG)
+    return found if is_shared else found * number
 
 
 def _bound(family: socket.AddressFamily, address: tuple[str | int, ...], *, is_shared: bool = False) -> socket.socket:

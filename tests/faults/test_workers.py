@@ -10,7 +10,9 @@ from typing import Any
 
 import psutil
 import pytest
+import uvicorn
 
+from rescind.workers import Workers, listeners
 from servers import Server, rescind
 from tenant import SECRET_KEY
 
@@ -93,6 +95,47 @@ def test_a_second_server_at_the_same_address_is_refused(server: Server, tmp_path
     done = rescind("serve", "--port", str(server.port), "--workers", str(workers), **other)
     assert done.returncode != 0
     assert "address already in use" in done.stderr.lower()
+
+
+def test_two_servers_that_start_together_do_not_share_an_address() -> None:
+    """The second is refused though no worker of the first is there yet."""
+    first = listeners("127.0.0.1", 0, 2)
+    try:
+        with pytest.raises(OSError, match="in use"):
+            listeners(*first[0].getsockname(), 2)
+    finally:
+        for one in first:
+            one.close()
+
+
+def test_a_restart_ends_with_the_first_worker_that_cannot_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others go on as they are: old and new ones must not be mixed for long."""
+    begun = []
+
+    class Process:
+        pid, exitcode = 1, None
+
+        def __init__(self, *_: object) -> None:
+            begun.append(self)
+
+        def wait_until_ready(self, *_: object) -> bool:
+            return False
+
+        def start(self) -> None: ...
+        def kill(self) -> None: ...
+        def join(self) -> None: ...
+
+    monkeypatch.setattr("uvicorn.supervisors.multiprocess.Process", Process)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    config = uvicorn.Config("rescind.app:create", factory=True, workers=3, log_config=None)
+    workers = Workers(config, [socket.socket()] * 3)
+    workers.sockets[0].close()
+    workers.init_processes()
+    before = list(workers.processes)
+    assert before == begun
+    workers.restart_all()
+    assert workers.processes == before
+    assert len(begun) == 4
 
 
 def both_listen(server: Server) -> None:

@@ -187,10 +187,16 @@ class Decisions:
                 return answer
             self.keep(self.load(wanted, self.touches.stand))
 
-    def known(self, asked: Sequence[Asked], scopes: Sequence[int]) -> list[bool | None]:
-        """Decide questions, at least one and each in a scope, at the moment and from what is kept.
+    def known(self, asked: Asked, scope: int) -> bool | None:
+        """Decide a question at the moment from what is kept; None if that is not enough, and `answer` must be asked."""
+        kept = self._subjects.find(asked.subject.id, (scope, asked.subject.type))
+        if kept is None or asked.resource.type == RESOURCE_TYPE:
+            return None
+        rule: Rule | None = kept.at_hand.get(asked.action.name)
+        return rule.answers(asked.resource.type, asked.resource.id, asked.context) if rule is not None else None
 
-        Where that is not enough stands None, and `answer` must be asked.
+    def all_known(self, asked: Sequence[Asked], scopes: Sequence[int]) -> list[bool | None]:
+        """The same for many questions, at least one, each in a scope.
 
         Each step is done for all before the next: so memory is waited for once for many, and not for each alone.
         """

@@ -49,7 +49,7 @@ class PolicySet:
             if len(self.compiled) >= ACTIONS_MAX:
                 self.compiled.clear()
             # One string for all sets: that which every set has of its own is seldom in the processor's cache.
-            rule = self.compiled[sys.intern(action)] = self._compile(action)
+            rule = self.compiled[sys.intern(str(action))] = self._compile(action)
         return rule
 
     def allows_on_api(self, action: str, identifier: str, attributes: Mapping[str, Any], *, within: bool) -> bool:

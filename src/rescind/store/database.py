@@ -373,7 +373,8 @@ class DatabaseReader:
         wanted = set(keys)
         found = {key: self._objects[key] for key in wanted & self._objects.keys()}
         read = [_object(row) for row in self._by_keys(sql.OBJECTS, wanted - found.keys())]
-        return found | {one.key: self._remembered(one) for one in read}
+        found |= {one.key: self._remembered(one) for one in read}
+        return {key: found[key] for key in sorted(found)}
 
     def find_object(self, kind: ObjectKind, identifier: str) -> Object | None:
         """See `contract.Reader.find_object`."""

@@ -290,7 +290,12 @@ class Service:
         acting = call.requirement.acting
         is_told_by_more = acting in (Acting.GUEST, Acting.PLATFORM, Acting.WITHIN, Acting.CLIENT)
         if not is_told_by_more and not is_signed(call.asking.token):
-            find_credential(self._store, call.asking)
+            try:
+                find_credential(self._store, call.asking)
+            except Unauthenticated:
+                # Nobody is a stranger to a log that went back: that is another refusal.
+                self._freshness.now()
+                raise
             return
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:

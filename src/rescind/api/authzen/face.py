@@ -153,7 +153,9 @@ class AuthZen:
     async def _one(self, request: _Request, asked: wire.Evaluation) -> _Answered:
         await self._decisions.pulse.now()
         scope = await self._scope(request, EVALUATE, asked.context.get("organization"))
-        (answer,), moment = await self._answers([asked], [scope])
+        answer, moment = self._decisions.known(asked, scope), self._decisions.moment
+        if answer is None:
+            (answer,), moment = await self._answers([asked], [scope])
         return _TRUE if answer else _FALSE, moment
 
     async def _evaluate_many(self, request: _Request) -> _Answered:
@@ -292,7 +294,7 @@ class AuthZen:
         """Decide all at one moment, the newest when the last thing that was missing had been read."""
         loop, decisions = asyncio.get_running_loop(), self._decisions
         for _ in range(_LOADS_MAX):
-            known = decisions.known(asked, scopes)
+            known = decisions.all_known(asked, scopes)
             if None not in known:
                 return known, decisions.moment
             wanted: set[Wanted] = set()
