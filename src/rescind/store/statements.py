@@ -29,7 +29,7 @@ class Statements:
         driver: Any = connection.connection.driver_connection
         try:
             answer = driver.execute(compiled.text, compiled.parameters(values))
-            return compiled.rows(answer.fetchall()) if answer.description else []
+            return compiled.rows(answer.fetchall()) if compiled.answers else []
         except self._dialect.loaded_dbapi.Error as error:
             self._fail(connection, compiled.text, error)
 
@@ -40,8 +40,12 @@ class Statements:
         compiled = self.compiled(statement, values[0])
         driver: Any = connection.connection.driver_connection
         try:
+            parameters = [compiled.parameters(one) for one in values]
             cursor = driver.cursor()
-            cursor.executemany(compiled.text, [compiled.parameters(one) for one in values])
+            if len(parameters) == 1:
+                cursor.execute(compiled.text, parameters[0])
+            else:
+                cursor.executemany(compiled.text, parameters)
             met: int = cursor.rowcount
         except self._dialect.loaded_dbapi.Error as error:
             self._fail(connection, compiled.text, error)
@@ -92,7 +96,9 @@ class Statement:
         self._lists: Mapping[str, Sequence[str]] = expanded.parameter_expansion
         converts = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in binds.items()}
         self._converts = {name: convert for name, convert in converts.items() if convert}
-        returned = getattr(statement, "exported_columns", ())
+        returned = list(getattr(statement, "exported_columns", ()))
+        self.answers = bool(returned)
+        """Whether it answers with rows."""
         spoken = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in returned]
         self._spoken = [(place, convert) for place, convert in enumerate(spoken) if convert]
         self._row: Any = namedtuple("Row", [column.name for column in returned], rename=True)  # type: ignore[misc]  # noqa: PYI024 - they are known now
