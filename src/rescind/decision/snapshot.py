@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from json import loads
 from operator import attrgetter
 
@@ -192,9 +192,7 @@ class Snapshot:
         return self._is_of_type(role, "assumable")
 
     def _is_of_type(self, role: int, role_type: str) -> bool:
-        return any(
-            loads(fact.value or "")["role_type"] == role_type for fact in self.held(role, FactKind.ROLE_DEFINITION)
-        )
+        return any(_type_in(fact.value or "") == role_type for fact in self.held(role, FactKind.ROLE_DEFINITION))
 
     def _walk(self) -> Iterator[Reach]:
         holder, scope = self.principal.holder, self.principal.organization
@@ -238,6 +236,12 @@ class Snapshot:
     def _edges(self, holder: int, *kinds: FactKind) -> list[Fact]:
         """An edge counts while both ends exist; the holder's end was seen to exist on the way here."""
         return [fact for fact in self.held(holder, *kinds) if self.exists(fact.thing)]
+
+
+@lru_cache(maxsize=1024)
+def _type_in(definition: str) -> str:
+    """The type in the stored definition of a role: few differ, and each is read over and over."""
+    return str(loads(definition)["role_type"])
 
 
 def gather(seeds: Iterable[int], fetch: Callable[[Collection[int]], Iterable[Fact]]) -> dict[int, list[Fact]]:
