@@ -7,7 +7,8 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,15 @@ class Clock:
 
 def main(arguments: Sequence[str], **options: Any) -> None:
     """The command line; what it serves is made by `create`."""
-    run = uvicorn.run
-
-    def serve(application: str, **how: Any) -> None:
-        assert application == SERVED, f"{application} is served, and not {SERVED}: no bug would be planted"
-        run(INSTEAD, **how)
-
-    uvicorn.run = serve
+    for name in ("run", "Config"):
+        setattr(uvicorn, name, partial(_instead, getattr(uvicorn, name)))
     cli.main(arguments, **options)
+
+
+def _instead(serve: Callable[..., Any], application: str, **how: Any) -> Any:
+    """Serve with what was asked for; one process is run, several are configured."""
+    assert application == SERVED, f"{application} is served, and not {SERVED}: no bug would be planted"
+    return serve(INSTEAD, **how)
 
 
 def create() -> Any:

@@ -411,6 +411,7 @@ CONTROLS: dict[str, tuple[Kind, Callable[[Scene], None], str]] = {
     "acknowledge_before_commit": (SQLITE, ask_at_once, STALE),
     "join_a_read_already_sent": (POSTGRES, ask_while_the_head_is_read, STALE),
     "read_the_head_beside_an_open_cursor": (SQLITE, ask_at_once, STALE),
+    "take_no_news_for_granted": (WORKERS, take_a_role, STALE),
     "hand_out_revisions_by_a_sequence": (POSTGRES, ask_while_somebody_writes, WRONG),
     "cache_the_head_by_time": (SQLITE, use_a_key_twice, STALE),
     "forget_suspension": (SQLITE, suspend, WRONG),
