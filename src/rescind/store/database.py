@@ -347,6 +347,7 @@ class DatabaseReader:
         # What was read stays so as of a revision: a use case asks for the same again and again.
         self._held: dict[int, list[Any]] = {}
         self._objects: dict[int, Object] = {}
+        self._around: tuple[frozenset[int], list[Fact]] = frozenset(), []
         self.revision = revision
         self.instant = instant
 
@@ -507,6 +508,10 @@ class DatabaseReader:
 
     def surroundings(self, keys: Collection[int]) -> list[Fact]:
         """See `contract.Reader.surroundings`."""
+        asked = frozenset(keys)
+        if asked == self._around[0]:
+            # A preview asks twice, for what is and for what would be.
+            return list(self._around[1])
         # What many lead to is found once for every part of the keys.
         statement = sql.SURROUNDINGS[self._connection.dialect.name]
         rows = list(self._by_keys(statement, keys))
@@ -515,7 +520,9 @@ class DatabaseReader:
             for row in rows:
                 read.setdefault(row.holder, []).append(row)
             self._held = {**self._held, **read}
-        return list(dict.fromkeys(map(fact_of, rows)))
+        found = list(dict.fromkeys(map(fact_of, rows)))
+        self._around = asked, found
+        return list(found)
 
     def _remembered(self, found: Object) -> Object:
         if len(self._objects) < _REMEMBERED_MAX:
