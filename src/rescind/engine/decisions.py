@@ -248,6 +248,8 @@ class Decisions:
     def keep(self, loaded: Sequence[tuple[Wanted, Made[Any]]]) -> None:
         """Keep what was loaded."""
         for (what, scope, type_, id_), made in loaded:
+            if what == "subject":
+                made.at_hand = made.value.rules
             kept: Kept[Any] = self._subjects if what == "subject" else self._resources
             kept.put(id_, made, (scope, type_))
 
@@ -291,16 +293,14 @@ class Decisions:
         named_by = last.value.named_by
         subject = self._compiled(snapshot, type_, last.value.id, properties_of(snapshot), named_by)
         seen = tuple({*facts, *named_by})
-        made = Made(subject, stand.moment.revision, seen, _first_end(snapshot), stand.generation)
-        made.at_hand = subject.rules
-        return made
+        return Made(subject, stand.moment.revision, seen, _first_end(snapshot), stand.generation)
 
     def _subject(self, reader: Noting, scope: int, type_: str, name: str) -> Made[Subject]:
         principal = named(reader, scope, type_, name)
         if principal is None:
             nobody = Subject(type_, name, Reason.ACCOUNT_ENDED, self._sets.of(frozenset()), {})
             # Who is unknown now may be made by a change that touches nothing else.
-            return Made(nobody, reader.revision, None, generation=reader.generation, at_hand=nobody.rules)
+            return Made(nobody, reader.revision, None, generation=reader.generation)
 
         def fetch(keys: Collection[int]) -> list[Fact]:
             return self._facts(reader, keys, own)
@@ -312,9 +312,7 @@ class Decisions:
         subject = self._compiled(snapshot, type_, reader.objects([who])[who].id, stored_of(reader, snapshot), named_by)
         reader.seen.update(snapshot.facts)
         reader.seen.add(-principal.user)
-        made = reader.made(subject, _first_end(snapshot))
-        made.at_hand = subject.rules
-        return made
+        return reader.made(subject, _first_end(snapshot))
 
     def _compiled(
         self, snapshot: Snapshot, type_: str, id_: str, properties: Json, named_by: tuple[int, ...]

@@ -358,10 +358,9 @@ class DatabaseReader:
         read: dict[int, list[Any]] = {key: [] for key in missing}
         for row in self._by_keys(sql.INTERVALS_OF_HOLDERS, missing):
             read[row.holder].append(row)
-        held = {**self._held, **read} if read else self._held
-        if len(held) <= _REMEMBERED_MAX:
-            self._held = held
-        found = [_interval(row) for key in wanted for row in held[key]]
+        found = [_interval(row) for key in wanted for row in (read[key] if key in read else self._held[key])]
+        if len(self._held) + len(read) <= _REMEMBERED_MAX:
+            self._held.update(read)
         return [interval for interval in found if interval.fact.kind in kinds] if kinds else found
 
     def intervals_on(self, things: Collection[int], *kinds: FactKind) -> list[Interval]:
@@ -519,7 +518,7 @@ class DatabaseReader:
             read: dict[int, list[Any]] = {key: [] for key in keys if key != PLATFORM}
             for row in rows:
                 read.setdefault(row.holder, []).append(row)
-            self._held = {**self._held, **read}
+            self._held.update(read)
         found = list(dict.fromkeys(map(fact_of, rows)))
         self._around = asked, found
         return list(found)
