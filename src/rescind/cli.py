@@ -153,6 +153,7 @@ def serve(
 
 def _run(settings: "Settings") -> None:
     import tempfile
+    from contextlib import ExitStack
 
     import uvicorn
 
@@ -182,10 +183,10 @@ def _run(settings: "Settings") -> None:
         uvicorn.run("rescind.app:create", **how)
         return
     # Before anything imports the metrics: each worker writes its numbers to a file of its own.
-    with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder, ExitStack() as stack:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         try:
-            sockets = listeners(settings.host, settings.port, settings.workers)
+            sockets = stack.enter_context(listeners(settings.host, settings.port, settings.workers))
         except OSError as error:
             raise click.ClickException(
                 f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"

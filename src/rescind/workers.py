@@ -7,17 +7,15 @@ the next one.
 
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
-_BACKLOG = 2048
-"""Connections that may wait for a worker: as many as uvicorn lets."""
-
 
 class Workers(Multiprocess):
-    """A process for each of the sockets, which all listen at one address."""
+    """A process for each of the sockets, which are all at one address."""
 
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
@@ -58,21 +56,25 @@ class Workers(Multiprocess):
         self.processes = everyone
 
 
-def listeners(host: str, port: int, number: int) -> list[socket.socket]:
-    """Sockets that listen at one address, where the kernel spreads connections; where it does not, so often the same.
+@contextmanager
+def listeners(host: str, port: int, number: int) -> Iterator[list[socket.socket]]:
+    """Sockets at one address, where the kernel spreads connections; where it does not, so often the same.
 
-    Raises `OSError` if somebody listens there.
+    None takes connections before its worker listens on it: nobody waits for one that is only starting. Raises `OSError`
+    if another server is there.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Sockets that share an address would share it with another server that does the same, and nobody would notice.
-    with _bound(family, (host, port)) as alone:
-        address = alone.getsockname()
-    is_shared = sys.platform == "linux"
-    found = [_bound(family, address, is_shared=is_shared) for _ in range(number if is_shared else 1)]
-    for one in found:
-        # At once, and not when a worker is there: until then another server could come in between.
-        one.listen(_BACKLOG)
-    return found if is_shared else found * number
+    with ExitStack() as stack:
+        with _bound(family, (host, port)) as alone:
+            address = alone.getsockname()
+        if sys.platform != "linux":
+            yield [stack.enter_context(_bound(family, address))] * number
+            return
+        # Sockets that share an address would share it with those of another server, and nobody would notice. Who
+        # listens there already was found out above; who is starting, too, has this name, which goes with its process.
+        name = stack.enter_context(socket.socket(socket.AF_UNIX))
+        name.bind(f"\0rescind {address[0]} {address[1]}")
+        yield [stack.enter_context(_bound(family, address, is_shared=True)) for _ in range(number)]
 
 
 def _bound(family: socket.AddressFamily, address: tuple[str | int, ...], *, is_shared: bool = False) -> socket.socket:

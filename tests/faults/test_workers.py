@@ -99,13 +99,23 @@ def test_a_second_server_at_the_same_address_is_refused(server: Server, tmp_path
 
 def test_two_servers_that_start_together_do_not_share_an_address() -> None:
     """The second is refused though no worker of the first is there yet."""
-    first = listeners("127.0.0.1", 0, 2)
-    try:
-        with pytest.raises(OSError, match="in use"):
-            listeners(*first[0].getsockname(), 2)
-    finally:
-        for one in first:
-            one.close()
+    with listeners("127.0.0.1", 0, 2) as first:
+        host, port = first[0].getsockname()
+        with pytest.raises(OSError, match="in use"), listeners(host, port, 2):
+            pass
+    # After its end the address is free.
+    with listeners(host, port, 2):
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers listen on one socket")
+def test_nobody_waits_for_a_worker_that_is_only_starting() -> None:
+    with listeners("127.0.0.1", 0, 2) as (ready, _):
+        ready.settimeout(5)
+        ready.listen()
+        for _ in range(CONNECTIONS):
+            with socket.create_connection(ready.getsockname(), timeout=5):
+                ready.accept()[0].close()
 
 
 def test_a_restart_ends_with_the_first_worker_that_cannot_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
