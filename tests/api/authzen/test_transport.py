@@ -450,7 +450,7 @@ def test_who_shows_no_good_credential_is_not_answered(standing: Stage) -> None:
     """401 from every endpoint, and the refusal does not repeat what was shown."""
     for case, authorization in credentials(standing).items():
         headers = {} if authorization is None else {"Authorization": authorization}
-        for path, body in ASKED.items():
+        for path, body in [*ASKED.items(), (EVALUATIONS, {"evaluations": [{"subject": "nobody's question"}]})]:
             response = standing.pdp.client.post(path, json=body, headers=headers)
             assert response.status_code == 401, case
             assert_refused(response, 401)
