@@ -1,5 +1,6 @@
 """`rescind serve` as a process that a test can start, kill, stop and start again."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx2
+import psutil
 
 from tenant import CLIENT_ID, CLIENT_SECRET, SECRET_KEY
 from world import ROOT_EMAIL, ROOT_KEY, World
@@ -86,6 +88,18 @@ class Server:
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(timeout=START_SECONDS_MAX)
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that answer: the node itself where it has no others."""
+        assert self.process is not None
+        parent = psutil.Process(self.process.pid)
+        found = []
+        for child in parent.children():
+            with contextlib.suppress(psutil.Error):  # it may end while it is looked at
+                # Python starts another process, to look after what they share.
+                if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child)
+        return found or [parent]
 
     def log(self) -> str:
         """What the node has said so far."""

@@ -53,18 +53,6 @@ class Node(ForkedServer):
         assert self.process is not None
         os.killpg(self.process.pid, number)
 
-    def workers(self) -> list[psutil.Process]:
-        """The processes that answer: the node itself where it has no others."""
-        assert self.process is not None
-        parent = psutil.Process(self.process.pid)
-        found = []
-        for child in parent.children():
-            with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-                # Python starts another process, to look after what they share.
-                if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
-                    found.append(child)
-        return found or [parent]
-
 
 class Postgres:
     """A PostgreSQL server that can be stopped and started."""

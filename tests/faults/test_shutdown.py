@@ -1,6 +1,5 @@
 """SIGTERM: what is under way is answered, nothing is begun, nothing is left behind."""
 
-import contextlib
 import http.client
 import json
 import os
@@ -118,9 +117,9 @@ def test_a_worker_that_dies_is_replaced_and_the_others_go_on(
     with Server(make_database("sqlite"), tmp_path, "--workers", "2") as server:
         server.world().group()
         assert server.process is not None
-        victim = next(child for child in psutil.Process(server.process.pid).children() if serves(child))
+        victim = server.workers()[0]
         victim.kill()
-        eventually(lambda: len(server_processes(server)) == 2 and victim.pid not in server_processes(server))
+        eventually(lambda: len(server.workers()) == 2 and victim not in server.workers())
         server.wait()
         for _ in range(10):
             assert httpx2.get(f"{server.url}/readyz").status_code == 200
@@ -128,13 +127,6 @@ def test_a_worker_that_dies_is_replaced_and_the_others_go_on(
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------
-
-
-def serves(process: psutil.Process) -> bool:
-    """Whether the process is a worker, and not what Python starts to look after shared resources."""
-    with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-        return "resource_tracker" not in " ".join(process.cmdline())
-    return False
 
 
 def ask_until_the_last(server: Server) -> int:
@@ -153,11 +145,6 @@ def ask_until_the_last(server: Server) -> int:
             return answered
         # Nothing is under way when the node is told to end, and something comes then.
         time.sleep(0.02)
-
-
-def server_processes(server: Server) -> set[int]:
-    assert server.process is not None
-    return {child.pid for child in psutil.Process(server.process.pid).children() if serves(child)}
 
 
 def listens(server: Server) -> bool:

@@ -44,7 +44,7 @@ def test_connections_that_come_at_once_are_spread_among_the_workers(server: Serv
             assert one.recv(12) == b"HTTP/1.1 200"
         shares = [
             sum(link.laddr.port == server.port and bool(link.raddr) for link in worker.net_connections("tcp4"))
-            for worker in workers_of(server)
+            for worker in server.workers()
         ]
     finally:
         for one in connected:
@@ -55,32 +55,32 @@ def test_connections_that_come_at_once_are_spread_among_the_workers(server: Serv
 
 
 def test_a_worker_that_is_killed_is_followed_by_another_and_no_connection_is_refused(server: Server) -> None:
-    before = {worker.pid for worker in workers_of(server)}
-    victim = workers_of(server)[0]
+    before = set(server.workers())
+    victim = server.workers()[0]
     victim.send_signal(signal.SIGKILL)
     # Whoever falls on its socket waits for the one that follows.
     assert all(asked(server))
-    after = {worker.pid for worker in workers_of(server)}
-    assert victim.pid not in after
+    after = set(server.workers())
+    assert victim not in after
     assert len(after) == 2
     assert len(after & before) == 1
 
 
 def test_signals_that_would_change_the_number_of_workers_change_nothing(server: Server) -> None:
-    before = {worker.pid for worker in workers_of(server)}
+    before = set(server.workers())
     assert server.process is not None
     for number in (signal.SIGTTOU, signal.SIGTTIN):
         server.process.send_signal(number)
         time.sleep(1)
-        assert {worker.pid for worker in workers_of(server)} == before
+        assert set(server.workers()) == before
     assert all(asked(server))
 
 
 def test_a_hang_up_replaces_every_worker(server: Server) -> None:
-    before = {worker.pid for worker in workers_of(server)}
+    before = set(server.workers())
     assert server.process is not None
     deadline = time.monotonic() + 60
-    while before & {worker.pid for worker in workers_of(server)}:
+    while before & set(server.workers()):
         assert time.monotonic() < deadline, "they should be replaced"
         # A new one that takes too long to start, on a busy machine, is given up, and the old ones stay.
         server.process.send_signal(signal.SIGHUP)
@@ -159,18 +159,8 @@ def both_listen(server: Server) -> None:
 def links(server: Server) -> list[Any]:
     """The sockets of workers at the server's port."""
     return [
-        link
-        for worker in workers_of(server)
-        for link in worker.net_connections("tcp4")
-        if link.laddr.port == server.port
+        link for worker in server.workers() for link in worker.net_connections("tcp4") if link.laddr.port == server.port
     ]
-
-
-def workers_of(server: Server) -> list[psutil.Process]:
-    """The processes that answer."""
-    assert server.process is not None
-    children = psutil.Process(server.process.pid).children()
-    return [child for child in children if "multiprocessing.spawn" in " ".join(child.cmdline())]
 
 
 def asked(server: Server) -> Iterator[bool]:

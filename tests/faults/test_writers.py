@@ -265,9 +265,37 @@ REVOCATIONS = {
 }
 
 
+@pytest.fixture
+def waits_for_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Node], threading.Event]:
+    """Says of a node when it has begun to ask its database for the write lock: the event is set then."""
+
+    def watched(node: Node) -> threading.Event:
+        arrived, go_on = threading.Event(), node.store.statements.execute
+
+        def begin(_: Any, __: Any, statement: str, *___: Any) -> None:
+            if statement == "BEGIN IMMEDIATE":
+                arrived.set()
+
+        def execute(connection: sa.Connection, statement: Any, values: Any) -> list[Any]:
+            if isinstance(statement, sa.Update):
+                arrived.set()
+            return go_on(connection, statement, values)
+
+        sa.event.listen(node.store.engine.pool, "before_cursor_execute", begin)
+        monkeypatch.setattr(node.store.statements, "execute", execute)
+        return arrived
+
+    return watched
+
+
 @pytest.mark.parametrize(("prepare", "status"), REVOCATIONS.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_a_writer_whose_right_ends_while_she_waits_for_the_lock_is_refused_and_writes_nothing(
-    world: World, node: Node, other: Node, prepare: Callable[[World], Prepared], status: int
+    world: World,
+    node: Node,
+    other: Node,
+    waits_for_lock: Callable[[Node], threading.Event],
+    prepare: Callable[[World], Prepared],
+    status: int,
 ) -> None:
     person, revoke = prepare(world)
     writer = world.as_(person.key)
@@ -294,7 +322,7 @@ def test_a_writer_whose_right_ends_while_she_waits_for_the_lock_is_refused_and_w
 
 
 def test_a_writer_whose_right_stays_while_she_waits_for_the_lock_gets_her_turn(
-    world: World, node: Node, other: Node
+    world: World, node: Node, other: Node, waits_for_lock: Callable[[Node], threading.Event]
 ) -> None:
     """What holds the test above up: waiting is not what refuses."""
     person, _ = by_policy_edited(world)
@@ -317,7 +345,7 @@ def test_a_writer_whose_right_stays_while_she_waits_for_the_lock_gets_her_turn(
 
 
 def test_ownership_that_is_transferred_while_a_root_waits_for_the_lock_is_hers_no_more(
-    world: World, node: Node, other: Node
+    world: World, node: Node, other: Node, waits_for_lock: Callable[[Node], threading.Event]
 ) -> None:
     heir = world.person()
 
@@ -483,25 +511,6 @@ def at_once(*jobs: Callable[[], Any]) -> None:
 def as_root() -> Call:
     """A call of root's that requires nothing more."""
     return Call(Asking(str(uuid.uuid4()), ROOT_KEY), needs_credential(on="user"))
-
-
-def waits_for_lock(node: Node) -> threading.Event:
-    """Set when the node has begun to ask its database for the write lock."""
-    arrived = threading.Event()
-
-    def begin(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if statement == "BEGIN IMMEDIATE":
-            arrived.set()
-
-    def execute(connection: sa.Connection, statement: Any, values: Any) -> list[Any]:
-        if isinstance(statement, sa.Update):
-            arrived.set()
-        return go_on(connection, statement, values)
-
-    go_on = node.store.statements.execute
-    sa.event.listen(node.store.engine.pool, "before_cursor_execute", begin)
-    node.store.statements.execute = execute  # type: ignore[method-assign]
-    return arrived
 
 
 @contextmanager

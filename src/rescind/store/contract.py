@@ -263,7 +263,7 @@ class FactReader(Protocol):
     """A connection of one thread's own that reads facts, with little said about it."""
 
     def facts(self, holders: Sequence[int], revision: int) -> list[Fact]:
-        """The facts of at most eight holders as of a revision, which must not be before the horizon."""
+        """The facts of some holders as of a revision, which must not be before the horizon."""
 
 
 class Store(Protocol):
