@@ -1,25 +1,36 @@
 """Workers: uvicorn's supervisor, with a listening socket for each of its processes.
 
 Where all listen on one socket, whoever is awake takes all connections that come at once, and keeps them while the
-others idle. With one for each the kernel spreads them. A socket outlives its worker: who connects meanwhile waits for
-the next one.
+others idle. With one for each the kernel spreads them. The parent keeps the sockets, so that a worker which replaces
+another by order goes on with its connections; that of one which died is closed as soon as it is known, so that nobody
+waits for the next one who can be answered by another.
 """
 
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
 
 class Workers(Multiprocess):
-    """A process for each of the sockets, which are all at one address."""
+    """A process for each of the sockets, which are all at one address.
+
+    The sockets are theirs: they close them, and put others at the places of some.
+    """
 
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
         self._listeners = sockets
+
+    def run(self) -> None:
+        """Start the workers and look after them, until a signal says to end."""
+        self.should_exit = _Alarm()
+        super().run()
 
     def init_processes(self) -> None:
         """Start every worker."""
@@ -31,7 +42,16 @@ class Workers(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Start those again that have died or hang."""
+        for place, process in enumerate(self.processes):
+            if not process.process.is_alive():
+                self._listeners[place] = _next(self._listeners[place])
         self._one_by_one(super().keep_subprocess_alive)
+
+    def terminate_all(self) -> None:
+        """Tell every worker to end; whoever connects after it stopped listening is refused, and does not wait."""
+        super().terminate_all()
+        for listener in self._listeners:
+            listener.close()
 
     def restart_all(self) -> None:
         """Replace each worker by a new one, as long as that succeeds."""
@@ -56,25 +76,64 @@ class Workers(Multiprocess):
         self.processes = everyone
 
 
+class _Alarm(threading.Event):
+    """An event for the main thread, which signals wake, too: that a child has ended, or an order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard, self._told = socket.socketpair()
+        self._told.setblocking(False)
+        signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+        # Nobody is woken by a signal that has no handler.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set, a signal came, or the seconds are over; whether it is set."""
+        if not self.is_set():
+            self._heard.settimeout(timeout)
+            with suppress(TimeoutError):
+                self._heard.recv(4096)
+        return self.is_set()
+
+
 @contextmanager
 def listeners(host: str, port: int, number: int) -> Iterator[list[socket.socket]]:
     """Sockets at one address, where the kernel spreads connections; where it does not, so often the same.
 
-    None takes connections before its worker listens on it: nobody waits for one that is only starting. Raises `OSError`
-    if another server is there.
+    None takes connections before its worker listens on it: nobody waits for one that is only starting. Whatever the
+    list holds at the end is closed. Raises `OSError` if another server is there.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with ExitStack() as stack:
-        with _bound(family, (host, port)) as alone:
-            address = alone.getsockname()
-        if sys.platform != "linux":
-            yield [stack.enter_context(_bound(family, address))] * number
-            return
-        # Sockets that share an address would share it with those of another server, and nobody would notice. Who
-        # listens there already was found out above; who is starting, too, has this name, which goes with its process.
-        name = stack.enter_context(socket.socket(socket.AF_UNIX))
-        name.bind(f"\0rescind {address[0]} {address[1]}")
-        yield [stack.enter_context(_bound(family, address, is_shared=True)) for _ in range(number)]
+    with _bound(family, (host, port)) as alone:
+        address = alone.getsockname()
+    sockets: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as name:
+        try:
+            if sys.platform == "linux":
+                # Sockets that share an address would share it with those of another server, and nobody would notice.
+                # Who listens there already was found out above; who is starting, too, has this name, which goes with
+                # its process.
+                name.bind(f"\0rescind {address[0]} {address[1]}")
+                sockets.extend(_bound(family, address, is_shared=True) for _ in range(number))
+            else:
+                sockets += [_bound(family, address)] * number
+            yield sockets
+        finally:
+            for one in sockets:
+                one.close()
+
+
+def _next(listener: socket.socket) -> socket.socket:
+    """What the next worker listens on after the one of that socket has died.
+
+    A new one, and the old is closed: connections go to the other workers until the next is there. The socket itself
+    where all share it.
+    """
+    if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
+        return listener
+    another = _bound(listener.family, listener.getsockname(), is_shared=True)
+    listener.close()
+    return another
 
 
 def _bound(family: socket.AddressFamily, address: tuple[str | int, ...], *, is_shared: bool = False) -> socket.socket:

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -130,9 +130,9 @@ def test_conditions_are_values():
 def test_patterns_do_not_backtrack():
     """The worst pattern passes over a long text once."""
     condition = parse_condition({"StringLike": {VALUE: "*" + "?a" * 200 + "*" + "a*" * 200 + "b"}})
-    start = perf_counter()
+    start = process_time()
     assert not holds(condition, {"context": {"value": "a" * 100_000}}, effect=Effect.ALLOW)
-    assert perf_counter() - start < 2
+    assert process_time() - start < 2
 
 
 # Properties.

@@ -1,10 +1,11 @@
-"""Workers: each has its share of the connections, and one that dies is followed by another at the same place."""
+"""Workers: each has its share of the connections, and nobody waits for one that has died."""
 
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +55,17 @@ def test_connections_that_come_at_once_are_spread_among_the_workers(server: Serv
     assert min(shares) >= SHARE_MIN, shares
 
 
-def test_a_worker_that_is_killed_is_followed_by_another_and_no_connection_is_refused(server: Server) -> None:
-    before = set(server.workers())
-    victim = server.workers()[0]
-    victim.send_signal(signal.SIGKILL)
-    # Whoever falls on its socket waits for the one that follows.
+def test_after_a_worker_is_killed_the_others_answer_and_another_follows(server: Server) -> None:
+    before = server.workers()
+    before[0].kill()
+    # When its parent has heard of it, nothing is left of it.
+    wait_until(lambda: not before[0].is_running(), "the parent should hear of it")
     assert all(asked(server))
+    both_listen(server)
     after = set(server.workers())
-    assert victim not in after
     assert len(after) == 2
-    assert len(after & before) == 1
+    assert after & set(before) == {before[1]}
+    assert all(asked(server))
 
 
 def test_signals_that_would_change_the_number_of_workers_change_nothing(server: Server) -> None:
@@ -111,34 +113,33 @@ def test_two_servers_that_start_together_do_not_share_an_address() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers listen on one socket")
 def test_nobody_waits_for_a_worker_that_is_only_starting() -> None:
     with listeners("127.0.0.1", 0, 2) as (ready, _):
-        ready.settimeout(5)
-        ready.listen()
-        for _ in range(CONNECTIONS):
-            with socket.create_connection(ready.getsockname(), timeout=5):
-                ready.accept()[0].close()
+        takes_all_connections(ready)
 
 
-def test_a_restart_ends_with_the_first_worker_that_cannot_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers listen on one socket")
+def test_nobody_waits_for_the_worker_that_follows_one_which_died(begun: list["Process"]) -> None:
+    """Who waited for it already is told so at once, and comes again."""
+    with listeners("127.0.0.1", 0, 2) as sockets:
+        died, ready = sockets
+        workers = Workers(config(2), sockets)
+        workers.init_processes()
+        died.listen()
+        with socket.create_connection(died.getsockname(), timeout=5) as waits:
+            begun[0].is_running = False
+            workers.keep_subprocess_alive()
+            with pytest.raises(ConnectionResetError):
+                waits.recv(1)
+        takes_all_connections(ready)
+        assert workers.processes == [begun[2], begun[1]]
+        followed = begun[2].sockets[0]
+        assert followed.getsockname() == ready.getsockname()
+        ready.close()
+        takes_all_connections(followed)
+
+
+def test_a_restart_ends_with_the_first_worker_that_cannot_be_replaced(begun: list["Process"]) -> None:
     """The others go on as they are: old and new ones must not be mixed for long."""
-    begun = []
-
-    class Process:
-        pid, exitcode = 1, None
-
-        def __init__(self, *_: object) -> None:
-            begun.append(self)
-
-        def wait_until_ready(self, *_: object) -> bool:
-            return False
-
-        def start(self) -> None: ...
-        def kill(self) -> None: ...
-        def join(self) -> None: ...
-
-    monkeypatch.setattr("uvicorn.supervisors.multiprocess.Process", Process)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    config = uvicorn.Config("rescind.app:create", factory=True, workers=3, log_config=None)
-    workers = Workers(config, [socket.socket()] * 3)
+    workers = Workers(config(3), [socket.socket()] * 3)
     workers.sockets[0].close()
     workers.init_processes()
     before = list(workers.processes)
@@ -148,11 +149,61 @@ def test_a_restart_ends_with_the_first_worker_that_cannot_be_replaced(monkeypatc
     assert len(begun) == 4
 
 
+class Process:
+    """A worker in the eyes of its supervisor, which does nothing and is never ready."""
+
+    pid, exitcode = 1, None
+
+    def __init__(self, begun: list["Process"], _: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        self.sockets = sockets
+        self.process = self
+        self.is_running = True
+        begun.append(self)
+
+    def is_alive(self, **_: float) -> bool:
+        return self.is_running
+
+    def wait_until_ready(self, *_: object) -> bool:
+        return False
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def join(self) -> None: ...
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+    """The workers that a supervisor begins, in their order."""
+    found: list[Process] = []
+    monkeypatch.setattr("uvicorn.supervisors.multiprocess.Process", partial(Process, found))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    return found
+
+
+def config(workers: int) -> uvicorn.Config:
+    return uvicorn.Config("rescind.app:create", factory=True, workers=workers, log_config=None)
+
+
+def takes_all_connections(listener: socket.socket) -> None:
+    """Listens, and whoever connects to its address comes to it."""
+    listener.settimeout(5)
+    listener.listen()
+    for _ in range(CONNECTIONS):
+        with socket.create_connection(listener.getsockname(), timeout=5):
+            listener.accept()[0].close()
+
+
 def both_listen(server: Server) -> None:
     """Wait until there are two workers again that take connections."""
+    wait_until(
+        lambda: sum(link.status == psutil.CONN_LISTEN for link in links(server)) == 2, "two workers should listen"
+    )
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 30
-    while sum(link.status == psutil.CONN_LISTEN for link in links(server)) < 2:
-        assert time.monotonic() < deadline, "two workers should listen"
+    while not holds():
+        assert time.monotonic() < deadline, what
         time.sleep(0.1)
 
 
