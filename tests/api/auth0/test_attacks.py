@@ -689,7 +689,7 @@ def test_the_log_explains_what_eight_clients_left_behind(server: Server) -> None
 
 
 def test_hundreds_of_scopes_are_no_burden(ann: Login) -> None:
-    """A token with all scopes of a large API, and one asked for with 50,000 that nobody has: within a second of work."""
+    """A token with all scopes of a large API, and one asked for with 50,000 that nobody has: a second of work each."""
     tenant = ann.tenant
     scopes = [f"scope:{number}" for number in range(300)]
     api = tenant.api(*scopes)["identifier"]
