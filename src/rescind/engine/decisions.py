@@ -4,7 +4,7 @@ What `decision.decide` would answer at the same revision and instant is what is 
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -102,7 +102,7 @@ class Subject:
     named_by: tuple[int, ...] = ()
 
     @property
-    def rules(self) -> Mapping[str, Rule]:
+    def rules(self) -> dict[str, Rule]:
         """Those of the policies by action, where these alone decide."""
         return self.policies.compiled if self.state is None and self.snapshot is None else {}
 
@@ -173,10 +173,9 @@ class Decisions:
         """Decide at the moment of the last `refresh` for a user by id, reading what is not kept."""
         # Nearly all questions end here: each call in it, and each step from one object to the next, is to be seen in
         # the time of a decision.
-        kept = self._subjects.find(user, (scope, USER))
-        if kept is not None and resource_type != RESOURCE_TYPE:
-            rule: Rule | None = kept.at_hand.get(action)
-            known = rule.answers(resource_type, resource_id, context) if rule is not None else None
+        rule: Rule | None = self._subjects.at_hand(user, scope).get(action)
+        if rule is not None and resource_type != RESOURCE_TYPE:
+            known = rule.answers(resource_type, resource_id, context) if rule.settles is None else rule.settles
             if known is not None:
                 return known
         question = Question(scope, USER, user, action, resource_type, resource_id, context=context)
@@ -189,11 +188,11 @@ class Decisions:
 
     def known(self, asked: Asked, scope: int) -> bool | None:
         """Decide a question at the moment from what is kept; None if that is not enough, and `answer` must be asked."""
-        kept = self._subjects.find(asked.subject.id, (scope, asked.subject.type))
-        if kept is None or asked.resource.type == RESOURCE_TYPE:
+        kept = self._subjects.at_hand(asked.subject.id, _place(scope, asked.subject.type))
+        rule: Rule | None = kept.get(asked.action.name)
+        if rule is None or asked.resource.type == RESOURCE_TYPE:
             return None
-        rule: Rule | None = kept.at_hand.get(asked.action.name)
-        return rule.answers(asked.resource.type, asked.resource.id, asked.context) if rule is not None else None
+        return rule.answers(asked.resource.type, asked.resource.id, asked.context)
 
     def all_known(self, asked: Sequence[Asked], scopes: Sequence[int]) -> list[bool | None]:
         """The same for many questions, at least one, each in a scope.
@@ -202,21 +201,23 @@ class Decisions:
         """
         types = [one.subject.type for one in asked]
         if scopes.count(scopes[0]) == types.count(types[0]) == len(asked):
-            places = [(scopes[0], types[0])] * len(asked)
+            places = [_place(scopes[0], types[0])] * len(asked)
         else:
-            places = list(zip(scopes, types, strict=True))
+            places = list(map(_place, scopes, types))
         kept = self._subjects.all_at_hand([one.subject.id for one in asked], places)
         rules = map(dict.get, kept, [one.action.name for one in asked])
         kinds = [one.resource.type for one in asked]
         return [
-            rule.answers(kind, one.resource.id, one.context) if rule is not None and kind != RESOURCE_TYPE else None
+            (rule.answers(kind, one.resource.id, one.context) if rule.settles is None else rule.settles)
+            if rule is not None and kind != RESOURCE_TYPE
+            else None
             for rule, kind, one in zip(rules, kinds, asked, strict=True)
         ]
 
     def answer(self, question: Question, wanted: set[Wanted]) -> bool:
         """Decide at the moment. What must be read for it is added to `wanted`: the answer means nothing then."""
         name = (question.scope, question.subject_type, question.subject_id)
-        subject = self._subjects.get(question.subject_id, name[:2])
+        subject = self._subjects.get(question.subject_id, _place(*name[:2]))
         if subject is None:
             if question.subject_type in _TYPES and len(question.subject_id) <= NAME_LENGTH_MAX:
                 wanted.add(("subject", *name))
@@ -250,8 +251,9 @@ class Decisions:
         for (what, scope, type_, id_), made in loaded:
             if what == "subject":
                 made.at_hand = made.value.rules
-            kept: Kept[Any] = self._subjects if what == "subject" else self._resources
-            kept.put(id_, made, (scope, type_))
+                self._subjects.put(id_, made, _place(scope, type_))
+            else:
+                self._resources.put(id_, made, (scope, type_))
 
     def sizes(self) -> dict[str, int]:
         """How much is kept, by what."""
@@ -269,7 +271,7 @@ class Decisions:
     def _again(self, name: Wanted, stand: Stand) -> Made[Subject] | None:
         """A user of an organization who was kept before, from her own facts alone, if that is all that is missing."""
         what, scope, type_, id_ = name
-        last = self._subjects.last(id_, (scope, type_)) if what == "subject" and type_ == USER and scope else None
+        last = self._subjects.last(id_, _place(scope, type_)) if what == "subject" and type_ == USER and scope else None
         who = last.value.principal if last else None
         if last is None or who is None or not who.membership or last.generation != stand.generation:
             return None
@@ -367,6 +369,11 @@ class Decisions:
         attributes = self._attributes(question, subject, wanted)
         request = AccessRequest(question.action, question.resource_type, question.resource_id, attributes)
         return decide(request, replace(snapshot, instant=self.moment.instant)).allowed
+
+
+def _place(scope: int, type_: str) -> Hashable:
+    """Where the principals of a type are kept in a scope: users, of whom most is asked, by a number, found soonest."""
+    return scope if type_ == USER else (scope, type_)
 
 
 def _first_end(snapshot: Snapshot) -> int | None:

@@ -5,7 +5,7 @@ what a change touched stands beside it in the log.
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from rescind.decision.snapshot import LEADS_ON
@@ -69,12 +69,15 @@ class Touches:
         return all(newest.get(key, 0) <= since for key in seen)
 
 
+_NONE: dict[Any, Any] = {}
+
+
 @dataclass(slots=True)
 class Made(Generic[Value]):
     """A value, the revision at which it is known to be true, what it was made of, and the instant when time ends it.
 
     With `seen` None it is good at that one revision; after its generation it is good for nothing. It was proven last
-    with `proof`, if time cannot end it. What of the value is wanted most may lie `at_hand`: each step to what lies
+    with `proof`, if time cannot end it. What of the value is looked up most may lie `at_hand`: each step to what lies
     further away costs as much as all that is done with it.
     """
 
@@ -84,10 +87,9 @@ class Made(Generic[Value]):
     until: int | None = None
     generation: int = 0
     proof: object = None
-    at_hand: Any = None
+    at_hand: dict[Any, Any] = field(default_factory=lambda: _NONE)
 
 
-_NONE: dict[Hashable, Any] = {}
 _ByPlace = dict[Hashable, dict[Hashable, Made[Value]]]
 
 
@@ -108,22 +110,22 @@ class Kept(Generic[Value]):
 
     def get(self, key: Hashable, place: Hashable = None) -> Value | None:
         """The value, if it is kept and true at the moment."""
-        made = self.find(key, place)
+        made = self._find(key, place)
         return made.value if made is not None else None
 
-    def find(self, key: Hashable, place: Hashable = None) -> Made[Value] | None:
-        """The same with all that is known of it."""
-        young = self._young.get(place)
-        made = young.get(key) if young is not None else None
-        if made is None:
-            made = self._take_old(key, place)
-            if made is None:
-                return None
-            self._put(key, place, made)
-        return made if made.proof is self._touches.proof or self.is_true(made) else None
+    def at_hand(self, key: Hashable, place: Hashable = None) -> dict[Any, Any]:
+        """What lies at hand of a value, if it is kept and true at the moment; else nothing."""
+        try:
+            made = self._young[place][key]
+        except KeyError:
+            pass
+        else:
+            if made.proof is self._touches.proof:
+                return made.at_hand
+        return self._proven_at_hand(key, place)
 
-    def all_at_hand(self, keys: Sequence[Hashable], places: Sequence[Hashable]) -> list[Any]:
-        """What lies at hand of values, at least one: of each that is kept and true at the moment; else nothing.
+    def all_at_hand(self, keys: Sequence[Hashable], places: Sequence[Hashable]) -> list[dict[Any, Any]]:
+        """The same for many, at least one.
 
         All are looked up before the first is looked at: so the memory of many is waited for at once.
         """
@@ -165,8 +167,18 @@ class Kept(Generic[Value]):
     def __len__(self) -> int:
         return self._young_number + self._old_number
 
-    def _proven_at_hand(self, key: Hashable, place: Hashable) -> Any:
-        made = self.find(key, place)
+    def _find(self, key: Hashable, place: Hashable) -> Made[Value] | None:
+        young = self._young.get(place)
+        made = young.get(key) if young is not None else None
+        if made is None:
+            made = self._take_old(key, place)
+            if made is None:
+                return None
+            self._put(key, place, made)
+        return made if made.proof is self._touches.proof or self.is_true(made) else None
+
+    def _proven_at_hand(self, key: Hashable, place: Hashable) -> dict[Any, Any]:
+        made = self._find(key, place)
         return made.at_hand if made is not None else _NONE
 
     def _put(self, key: Hashable, place: Hashable, made: Made[Value]) -> None:

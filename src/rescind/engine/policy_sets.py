@@ -114,10 +114,10 @@ class Rule:
 
     __slots__ = (
         "__weakref__",
-        "_allowed_beginnings",
+        "_allowed",
         "_allows",
         "_conditional",
-        "_denied_beginnings",
+        "_denied",
         "_denies",
         "_is_plain",
         "_reads_context_only",
@@ -133,7 +133,7 @@ class Rule:
         )
         # Where nothing but beginnings counts they lie here: each step further away costs as much as the comparison.
         self._is_plain = not conditional and denies.has_beginnings_only and allows.has_beginnings_only
-        self._denied_beginnings, self._allowed_beginnings = denies.beginnings, allows.beginnings
+        self._denied, self._allowed = denies.beginnings, allows.beginnings
         # Which parts of the attributes can make a difference: nothing else need be known.
         self.reads = {test.path[0] for _, _, condition in conditional for test in condition.tests}
         self._reads_context_only = self.reads == {"context"}
@@ -148,9 +148,10 @@ class Rule:
         """The answer on a resource, or None if conditions count for it that read more than the context."""
         if self.settles is not None:
             return self.settles
-        if self._is_plain and resource_id and ":" not in resource_type:
-            named = f"{resource_type}:{resource_id}"
-            return named.startswith(self._allowed_beginnings) and not named.startswith(self._denied_beginnings)
+        if self._is_plain and resource_id:
+            if not resource_id.startswith(self._allowed.get(resource_type, ())):
+                return False
+            return not self._denied or not resource_id.startswith(self._denied.get(resource_type, ()))
         if self._reads_context_only:
             return self.weighs(resource_type, resource_id, {"context": context})
         named = _named(resource_type, resource_id)
@@ -187,7 +188,7 @@ Rules = WeakValueDictionary[tuple[frozenset[str], frozenset[str], frozenset[_Con
 class _Resources:
     """Resource patterns, sorted by how they are looked up.
 
-    What a resource begins with, `type:` included, stands in `beginnings`, as long as they are few.
+    What ids begin with stands in `beginnings` by type, as long as that is little.
     """
 
     __slots__ = (
@@ -209,28 +210,31 @@ class _Resources:
         self.is_empty = not patterns
         typed = [pattern for pattern in patterns if ":" in pattern]
         beginnings = [pattern[:-1] for pattern in typed if pattern.endswith("*") and "*" not in pattern[:-1]]
-        if self.everything:
-            beginnings.append("")
         # In a name a star is a letter like any other, which no bare id means.
         self._bare = frozenset(pattern for pattern in patterns if ":" not in pattern and "*" not in pattern)
         self._whole = frozenset(pattern for pattern in typed if "*" not in pattern)
-        self.beginnings = tuple(sorted(beginnings)) if len(beginnings) <= _PREFIXES_MAX else ()
-        self._lengths: tuple[tuple[int, frozenset[str]], ...] = ()
-        if not self.beginnings:
-            by_length: dict[int, set[str]] = {}
-            for beginning in beginnings:
+        self.beginnings: dict[str, tuple[str, ...]] = {}
+        by_length: dict[int, set[str]] = {}
+        for beginning in beginnings:
+            if len(beginnings) <= _PREFIXES_MAX:
+                # No type has a colon in a pattern: the first one ends it.
+                type_, _, start = beginning.partition(":")
+                self.beginnings[type_] = (*self.beginnings.get(type_, ()), start)
+            else:
                 by_length.setdefault(len(beginning), set()).add(beginning)
-            self._lengths = tuple((length, frozenset(found)) for length, found in sorted(by_length.items()))
+        self._lengths = tuple((length, frozenset(found)) for length, found in sorted(by_length.items()))
         self._searched = tuple(pattern for pattern in typed if "*" in pattern[:-1])
         self._is_looked_up = not (self._lengths or self._searched)
-        self.has_beginnings_only = self._is_looked_up and not (self._bare or self._whole)
+        self.has_beginnings_only = self._is_looked_up and not (self.everything or self._bare or self._whole)
 
     def covers(self, resource_type: str, resource_id: str, named: str) -> bool:
         """Whether one of the patterns covers the resource; `named` is what `_named` makes of it."""
         if not named:
             spoken = literal(resource_id)
             return any(matches_resource(pattern, resource_type, spoken) for pattern in self._all)
-        if named.startswith(self.beginnings) or named in self._whole or resource_id in self._bare:
+        if self.everything or resource_id.startswith(self.beginnings.get(resource_type, ())):
+            return True
+        if named in self._whole or resource_id in self._bare:
             return True
         if self._is_looked_up:
             return False

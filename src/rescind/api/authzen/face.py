@@ -148,10 +148,9 @@ class AuthZen:
         return body
 
     async def _evaluate(self, request: _Request) -> _Answered:
-        return await self._one(request, wire.evaluation(request.body))
-
-    async def _one(self, request: _Request, asked: wire.Evaluation) -> _Answered:
+        # First the moment, for which many wait together: what is read from a body now is still at hand when it is used.
         await self._decisions.pulse.now()
+        asked = wire.evaluation(request.body)
         scope = await self._scope(request, EVALUATE, asked.context.get("organization"))
         answer, moment = self._decisions.known(asked, scope), self._decisions.moment
         if answer is None:
@@ -159,11 +158,10 @@ class AuthZen:
         return _TRUE if answer else _FALSE, moment
 
     async def _evaluate_many(self, request: _Request) -> _Answered:
-        items, semantic = wire.evaluations(request.body)
+        await self._decisions.pulse.now()
+        items, asked, semantic = wire.evaluations(request.body)
         if not items:
             return await self._evaluate(request)
-        await self._decisions.pulse.now()
-        asked = [item for item in items if not isinstance(item, Invalid)]
         scopes = await self._scopes(request, [one.context.get("organization") for one in asked])
         decided, moment = await self._answers(asked, scopes) if asked else ([], self._decisions.moment)
         if len(asked) == len(items) and semantic == wire.ALL:

@@ -1,7 +1,7 @@
 """What is sent to AuthZEN's endpoints, read as strictly as the standard wants it. Unknown members are ignored."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
@@ -164,11 +164,18 @@ def evaluation(body: bytes) -> Evaluation:
     return read(_EVALUATION, body)
 
 
-def evaluations(body: bytes) -> tuple[Sequence[Evaluation | Invalid], str]:
-    """Many questions, each of them or what is wrong with it, and when to stop.
+class Batch(NamedTuple):
+    """Many questions, each of them or what is wrong with it; those with which nothing is wrong; and when to stop."""
 
-    What is said for all may be incomplete: then it is as if it was not said. Raises `Invalid` for what is wrong with
-    all.
+    items: Sequence[Evaluation | Invalid]
+    asked: Sequence[Evaluation]
+    semantic: str
+
+
+def evaluations(body: bytes) -> Batch:
+    """Many questions. Raises `Invalid` for what is wrong with all.
+
+    What is said for all may be incomplete: then it is as if it was not said.
     """
     try:
         # Most say everything in each, and that is read in half the time.
@@ -177,13 +184,15 @@ def evaluations(body: bytes) -> tuple[Sequence[Evaluation | Invalid], str]:
         complete = None
     if complete is None or not (complete.subject is complete.action is complete.resource is complete.context is UNSET):
         _check_text(body)
-        whole, items = _partial(body)
-        return [_completed(whole, item) for item in items], whole.options.evaluations_semantic
+        whole, parts = _partial(body)
+        items = [_completed(whole, part) for part in parts]
+        well = [item for item in items if not isinstance(item, Invalid)]
+        return Batch(items, well, whole.options.evaluations_semantic)
     asked = complete.evaluations
     _check_number(asked)
     # Each opens four brackets, and one for a context that it has; each is in two.
     _check_text(body, brackets=2 + 5 * len(asked) - [one.context for one in asked].count({}), depth=4)
-    return asked, complete.options.evaluations_semantic
+    return Batch(asked, asked, complete.options.evaluations_semantic)
 
 
 def _partial(body: bytes) -> tuple[Evaluations, Sequence[Item | Invalid]]:
@@ -265,7 +274,9 @@ def _check_text(body: bytes, brackets: int = 0, depth: int = 0) -> None:
             body.decode()
         except UnicodeDecodeError:
             raise Invalid("the body is not well-formed JSON") from None
-    if body.count(b"{") + body.count(b"[") - brackets + depth <= DEPTH_MAX:
+    # Most have one list, or none, and to look for a second one takes less time than to count.
+    lists = body.count(b"[") if body.find(b"[") != body.rfind(b"[") else 1
+    if body.count(b"{") + lists - brackets + depth <= DEPTH_MAX:
         return
     nested = body.translate(None, _NO_BRACKETS)
     for _ in range(DEPTH_MAX):
