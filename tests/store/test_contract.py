@@ -1179,6 +1179,21 @@ def test_a_plan_that_fails_leaves_nothing_behind(store: Database, name: str) -> 
     assert commit(store).revision == 4
 
 
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_a_plan_that_ends_what_has_ended_is_not_written(store: Database, others: int) -> None:
+    """Nor is what it would end beside that, or say."""
+    keys = [create(store, USER) for _ in range(others + 1)]
+    with store.reading(store.head().revision, EARLY) as reader:
+        closed = reader.intervals(keys)
+    assert len(closed) == len(keys)
+    close(store, existence(keys[-1]))
+    before = contents(store)
+    with pytest.raises(RuntimeError, match="ends intervals that live"):
+        commit(store, Plan(closed=closed, opened=[Fact(FactKind.SUSPENSION, keys[0])]))
+    assert contents(store) == before
+    assert commit(store, Plan(closed=closed[:-1])).revision == len(keys) + 2
+
+
 def test_a_request_is_written_once(store: Database) -> None:
     of = origin()
     commit(store, of=of)

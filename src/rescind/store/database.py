@@ -638,8 +638,6 @@ class DatabaseWriter:
         )
         change = Change(revision, moment, body, chain(self.head.digest, body))
         ends = [{"interval": ended.key, "ended_at": revision} for ended in plan.closed]
-        if statements.execute_many(connection, sql.END_INTERVAL, ends) != len(ends):
-            raise RuntimeError("a plan ends intervals that live")
         appended: list[tuple[sa.Executable, list[dict[str, Any]]]] = [
             (
                 sql.INSERT_OBJECT,
@@ -723,8 +721,11 @@ class DatabaseWriter:
             ),
         ]
         with statements.together(connection):
+            ended = statements.execute_many(connection, sql.END_INTERVAL, ends)
             for statement, rows in appended:
                 statements.execute_many(connection, statement, rows)
+        if ended() != len(ends):
+            raise RuntimeError("a plan ends intervals that live")
         return change
 
     def _ids(self, plan: Plan, origin: Origin) -> dict[int, str]:

@@ -33,10 +33,13 @@ class Statements:
         except self._dialect.loaded_dbapi.Error as error:
             self._fail(connection, compiled.text, error)
 
-    def execute_many(self, connection: sa.Connection, statement: Any, values: Sequence[Values]) -> int:
-        """Execute a statement that answers nothing for each of these, alike in their names; how many rows it met."""
+    def execute_many(self, connection: sa.Connection, statement: Any, values: Sequence[Values]) -> Callable[[], int]:
+        """Execute a statement that answers nothing for each of these, alike in their names.
+
+        What is returned says how many rows it met: `together` with others, when all of them are over.
+        """
         if not values:
-            return 0
+            return lambda: 0
         compiled = self.compiled(statement, values[0])
         driver: Any = connection.connection.driver_connection
         try:
@@ -46,14 +49,13 @@ class Statements:
                 cursor.execute(compiled.text, parameters[0])
             else:
                 cursor.executemany(compiled.text, parameters)
-            met: int = cursor.rowcount
         except self._dialect.loaded_dbapi.Error as error:
             self._fail(connection, compiled.text, error)
-        return met
+        return lambda: int(cursor.rowcount)
 
     @contextmanager
     def together(self, connection: sa.Connection) -> Iterator[None]:
-        """Let what is executed meanwhile, for many, be sent at once; how many rows it met nobody knows then."""
+        """Let what is executed meanwhile, for many, be sent at once."""
         try:
             with self._together(connection.connection.driver_connection):
                 yield
