@@ -87,13 +87,13 @@ class Ours:
 
     def revoke(self, user: int) -> None:
         """Detach the role, durably (in `commit` nanoseconds), and catch up."""
+        began = perf_counter_ns()
         role = identifier(ObjectKind.ROLE, self._world.direct[user])
 
         def detach(unit: Unit) -> list[str]:
             unit.organization = self._place.organization
             return roles.detach_users(unit, roles=[role], user=user_id(user))
 
-        began = perf_counter_ns()
         detached = self._node.service.operate("bench", str(uuid.uuid4()), detach).result
         self.commit = perf_counter_ns() - began
         assert detached
