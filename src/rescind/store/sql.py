@@ -50,14 +50,16 @@ _HEAD_COLUMNS = (
     head.c.schema_version,
     head.c.database,
 )
-_KNOWN_DIGEST = (
-    select(changes.c.digest).where(changes.c.revision == bindparam("known")).scalar_subquery().label("known_digest")
-)
+_known = bindparam("known", type_=sa.BigInteger)
+_KNOWN_DIGEST = select(changes.c.digest).where(changes.c.revision == _known).scalar_subquery()
 
 
 def read_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """The head, the database's clock, and the digest at the revision `known`."""
-    return select(*_HEAD_COLUMNS, clock.label("clock"), is_replica.label("is_replica"), _KNOWN_DIGEST)
+    # Who knows the newest change needs no look for it: that is nearly always so.
+    is_newest = sa.and_(head.c.revision == _known, head.c.revision > 0)
+    known_digest = sa.case((is_newest, head.c.digest), else_=_KNOWN_DIGEST).label("known_digest")
+    return select(*_HEAD_COLUMNS, clock.label("clock"), is_replica.label("is_replica"), known_digest)
 
 
 def lock_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.UpdateBase:
@@ -65,7 +67,13 @@ def lock_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -
     return (
         head.update()
         .values(revision=head.c.revision + 1)
-        .returning(*_HEAD_COLUMNS, head.c.last_key, clock.label("clock"), is_replica.label("is_replica"), _KNOWN_DIGEST)
+        .returning(
+            *_HEAD_COLUMNS,
+            head.c.last_key,
+            clock.label("clock"),
+            is_replica.label("is_replica"),
+            _KNOWN_DIGEST.label("known_digest"),
+        )
     )
 
 
