@@ -26,8 +26,8 @@ from world import ROOT_KEY, Person, World, allow
 
 WRITER, READER = 0, 1
 """The nodes that a schedule writes to and reads from. They are the same process where there is one node alone."""
-LANES = 6
-"""So many connections to a node are served by each of its workers, in all likelihood."""
+LANES = 16
+"""So many connections to a node are served by each of its two workers but once in thirty thousand times."""
 DOCUMENT = ("doc", "1")
 
 
