@@ -34,6 +34,7 @@ class Server:
         self.url = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"
         self.authority = folder / "tls" / "ca.pem" if tls else None
         self.options = options
+        self.workers_wanted = int(options[options.index("--workers") + 1]) if "--workers" in options else 1
         if self.authority is not None:
             at = ("--tls-folder", str(self.authority.parent), "--public-url", self.url)
             self.options = ("--tls", "auto", *at, *options)
@@ -64,11 +65,12 @@ class Server:
         return self
 
     def wait(self) -> None:
-        """Wait until the node says that it is ready."""
+        """Wait until the node says that it is ready, and as many processes take connections as should."""
         deadline = time.monotonic() + START_SECONDS_MAX
         while True:
             try:
-                if httpx2.get(f"{self.url}/readyz", timeout=5, verify=self.trust()).status_code == 200:
+                is_ready = httpx2.get(f"{self.url}/readyz", timeout=5, verify=self.trust()).status_code == 200
+                if is_ready and (self.workers_wanted == 1 or self.listening() == self.workers_wanted):
                     return
             except (httpx2.TransportError, FileNotFoundError):  # the authority is made when the node starts
                 pass
@@ -100,6 +102,15 @@ class Server:
                 if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
                     found.append(child)
         return found or [parent]
+
+    def listening(self) -> int:
+        """How many processes take connections."""
+        found = 0
+        for worker in self.workers():
+            with contextlib.suppress(psutil.Error):
+                links = worker.net_connections("tcp4")
+                found += any((link.status, link.laddr.port) == (psutil.CONN_LISTEN, self.port) for link in links)
+        return found
 
     def log(self) -> str:
         """What the node has said so far."""

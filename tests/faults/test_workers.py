@@ -4,10 +4,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -31,7 +30,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def server(started: Server) -> Server:
-    both_listen(started)
+    started.wait()
     return started
 
 
@@ -58,10 +57,11 @@ def test_connections_that_come_at_once_are_spread_among_the_workers(server: Serv
 def test_after_a_worker_is_killed_the_others_answer_and_another_follows(server: Server) -> None:
     before = server.workers()
     before[0].kill()
-    # When its parent has heard of it, nothing is left of it.
-    wait_until(lambda: not before[0].is_running(), "the parent should hear of it")
+    # Until its parent has heard of it something is left of it.
+    _, left = psutil.wait_procs(before[:1], timeout=30)
+    assert not left
     assert all(asked(server))
-    both_listen(server)
+    server.wait()
     after = set(server.workers())
     assert len(after) == 2
     assert after & set(before) == {before[1]}
@@ -87,7 +87,7 @@ def test_a_hang_up_replaces_every_worker(server: Server) -> None:
         # A new one that takes too long to start, on a busy machine, is given up, and the old ones stay.
         server.process.send_signal(signal.SIGHUP)
         time.sleep(5)
-    both_listen(server)
+    server.wait()
     assert all(asked(server))
 
 
@@ -191,27 +191,6 @@ def takes_all_connections(listener: socket.socket) -> None:
     for _ in range(CONNECTIONS):
         with socket.create_connection(listener.getsockname(), timeout=5):
             listener.accept()[0].close()
-
-
-def both_listen(server: Server) -> None:
-    """Wait until there are two workers again that take connections."""
-    wait_until(
-        lambda: sum(link.status == psutil.CONN_LISTEN for link in links(server)) == 2, "two workers should listen"
-    )
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
-def links(server: Server) -> list[Any]:
-    """The sockets of workers at the server's port."""
-    return [
-        link for worker in server.workers() for link in worker.net_connections("tcp4") if link.laddr.port == server.port
-    ]
 
 
 def asked(server: Server) -> Iterator[bool]:
