@@ -369,6 +369,14 @@ def test_ownership_that_is_transferred_while_a_root_waits_for_the_lock_is_hers_n
 # --- the lock that does not come ------------------------------------------------------------------------------------
 
 
+def test_a_stranger_does_not_wait_for_the_lock(world: World, other: Node) -> None:
+    """Whoever was met before him, and however often he comes."""
+    world.group()
+    with other.store.writing():
+        for _ in range(2):
+            assert world.as_("nobody's").status("/v2/groups", "POST", {"display_name": "late"}) == 401
+
+
 def test_a_writer_waits_five_seconds_for_the_lock_and_then_is_told_to_come_again(
     world: World, node: Node, other: Node
 ) -> None:
