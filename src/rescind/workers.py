@@ -29,7 +29,7 @@ class Workers(Multiprocess):
 
     def run(self) -> None:
         """Start the workers and look after them, until a signal says to end."""
-        self.should_exit = _Alarm()
+        self.should_exit = Alarm()
         super().run()
 
     def init_processes(self) -> None:
@@ -76,7 +76,7 @@ class Workers(Multiprocess):
         self.processes = everyone
 
 
-class _Alarm(threading.Event):
+class Alarm(threading.Event):
     """An event for the main thread, which signals wake, too: that a child has ended, or an order."""
 
     def __init__(self) -> None:

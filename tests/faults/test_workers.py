@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ CONNECTIONS = 60
 SHARE_MIN = 8
 """Of sixty connections that fall on two workers by chance, fewer come to one once in a thousand million times."""
 
+only_where_spread = pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="Linux alone spreads connections among sockets at one address; elsewhere the workers share one, and none of "
+    "this is promised",
+)
+
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -34,7 +41,7 @@ def server(started: Server) -> Server:
     return started
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers listen on one socket")
+@only_where_spread
 def test_connections_that_come_at_once_are_spread_among_the_workers(server: Server) -> None:
     connected = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(CONNECTIONS)]
     try:
@@ -110,13 +117,13 @@ def test_two_servers_that_start_together_do_not_share_an_address() -> None:
         pass
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers listen on one socket")
+@only_where_spread
 def test_nobody_waits_for_a_worker_that_is_only_starting() -> None:
     with listeners("127.0.0.1", 0, 2) as (ready, _):
         takes_all_connections(ready)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers listen on one socket")
+@only_where_spread
 def test_nobody_waits_for_the_worker_that_follows_one_which_died(begun: list["Process"]) -> None:
     """Who waited for it already is told so at once, and comes again."""
     with listeners("127.0.0.1", 0, 2) as sockets:
@@ -135,6 +142,38 @@ def test_nobody_waits_for_the_worker_that_follows_one_which_died(begun: list["Pr
         assert followed.getsockname() == ready.getsockname()
         ready.close()
         takes_all_connections(followed)
+
+
+def test_nobody_waits_for_workers_that_were_told_to_end(begun: list["Process"]) -> None:
+    """Whoever comes when they listen no longer is refused."""
+    with listeners("127.0.0.1", 0, 2) as sockets:
+        address = sockets[0].getsockname()
+        workers = Workers(config(2), sockets)
+        workers.init_processes()
+        sockets[0].listen()
+        workers.terminate_all()
+        assert not any(process.is_running for process in begun)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=5)
+
+
+def test_the_parent_hears_of_a_child_that_ends_and_of_an_order_at_once() -> None:
+    """Whether a child ends or a signal comes: it does not wait for its next look."""
+    script = """
+import os, signal, subprocess
+from rescind.workers import Alarm
+signal.signal(signal.SIGHUP, lambda *_: None)
+alarm = Alarm()
+child = subprocess.Popen(["true"])
+assert not alarm.wait(60)
+child.wait()
+os.kill(os.getpid(), signal.SIGHUP)
+assert not alarm.wait(60)
+assert not alarm.wait(0.01)
+alarm.set()
+assert alarm.wait(60)
+"""
+    subprocess.run([sys.executable, "-c", script], timeout=30, check=True)
 
 
 def test_a_restart_ends_with_the_first_worker_that_cannot_be_replaced(begun: list["Process"]) -> None:
@@ -165,6 +204,9 @@ class Process:
 
     def wait_until_ready(self, *_: object) -> bool:
         return False
+
+    def terminate(self) -> None:
+        self.is_running = False
 
     def start(self) -> None: ...
     def kill(self) -> None: ...
