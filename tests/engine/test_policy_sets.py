@@ -204,6 +204,21 @@ def test_a_denial_wins_whatever_has_conditions_and_comes_first() -> None:
             assert_same(snapshot, policies, AccessRequest("a", "t", identifier, where))
 
 
+def test_what_is_denied_and_allowed_by_patterns_alone_is_as_the_decision_says() -> None:
+    """Two statements of every effect about resources that say the same, more, less or something else."""
+    resources = ("*", "t:*", "t:a*", "t:ab*", "t:a", "u:a*", "a")
+    sorts = [
+        {"Effect": effect, "Action": "a", "Resource": resource}
+        for effect in ("Allow", "Deny")
+        for resource in resources
+    ]
+    for said in itertools.product(sorts, repeat=2):
+        snapshot = world([said], ())
+        policies = PolicySet(content_of(snapshot))
+        for kind, identifier in itertools.product(("t", "u", "t:a", ""), ("a", "ab", "b", "a*", "")):
+            assert_same(snapshot, policies, AccessRequest("a", kind, identifier))
+
+
 def test_whoever_asks_for_ever_new_actions_does_not_fill_the_memory() -> None:
     """And gets right answers all the while."""
     snapshot = world([[{"Effect": "Allow", "Action": "a*1", "Resource": "*"}]], ())
