@@ -148,7 +148,8 @@ class Rule:
         """The answer on a resource, or None if conditions count for it that read more than the context."""
         if self.settles is not None:
             return self.settles
-        if self._is_plain and resource_id:
+        if self._is_plain:
+            # Also for the empty id: what begins with nothing is what `type:*` covers.
             if not resource_id.startswith(self._allowed.get(resource_type, ())):
                 return False
             return not self._denied or not resource_id.startswith(self._denied.get(resource_type, ()))
