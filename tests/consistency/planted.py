@@ -4,7 +4,6 @@ A replacement is called with what it replaces, and then as that is called. Where
 place that is no longer there, or is called otherwise, is an error. `schedules.py` says how each shows itself.
 """
 
-import asyncio
 import importlib
 import inspect
 import sys
@@ -171,19 +170,11 @@ def miss_the_second_entry_of_a_batch(original: Callable[[Plan], list[int]], plan
 # --- the head -------------------------------------------------------------------------------------------------------
 
 
-@_instead_of("rescind.engine.pulse:Pulse._beat_on")
-async def join_a_read_already_sent(_: Callable[..., Any], self: Pulse) -> None:
+@_instead_of("rescind.engine.pulse:Pulse._end")
+def join_a_read_already_sent(original: Callable[..., None], self: Pulse, outcome: Any) -> None:
     """Who comes while the head is being read is told what that reading says: the list is taken too late."""
-    loop = asyncio.get_running_loop()
-    while self._waiting:
-        outcome: Moment | Exception
-        try:
-            self._take(await loop.run_in_executor(self.thread, self._beat))
-            outcome = self._touches.moment
-        except Exception as error:  # noqa: BLE001 - as in the original
-            outcome = error
-        waiting, self._waiting = self._waiting, []
-        importlib.import_module(Pulse.__module__)._tell(waiting, outcome)
+    self._served, self._waiting = [*self._served, *self._waiting], []
+    original(self, outcome)
 
 
 @_instead_of("rescind.store.database:DatabaseHeadReader.read")

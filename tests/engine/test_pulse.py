@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from rescind.app import Node, build
 from rescind.engine import pulse as module
 from rescind.engine.freshness import Moment
+from rescind.model.errors import Unavailable
 from rescind.settings import Settings
 from rescind.usecases.organizations import found as found_organization
 
@@ -102,3 +103,62 @@ async def _lose_connections(node: Node, how: str) -> int:
             await pulse.now()
     engine.dispose()
     return answered
+
+
+def test_a_connection_that_ends_while_nobody_waits_costs_nobody_his_answer(far: Node) -> None:
+    """Nor is it looked at any more: its number is soon another's."""
+    assert asyncio.run(_end_idle_connections(far)) == 3
+
+
+async def _end_idle_connections(node: Node) -> int:
+    pulse, answered = node.decisions.pulse, 0
+    for _ in range(3):
+        await pulse.now()
+        await asyncio.to_thread(_end_other_connections, node)
+        for _ in range(500):
+            if pulse._watched is None:
+                break
+            await asyncio.sleep(0.01)
+        assert pulse._watched is None
+        answered += (await pulse.now()).revision == node.store.head().revision
+    return answered
+
+
+def _end_other_connections(node: Node) -> None:
+    engine = sa.create_engine(node.store.engine.pool.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    engine.dispose()
+
+
+def test_a_node_that_was_asked_in_one_loop_is_asked_in_another(far: Node) -> None:
+    """Whether the first ended in peace or while somebody waited."""
+    written = _write(far)
+    for _ in range(2):
+        assert asyncio.run(far.decisions.pulse.now()).revision == written
+        asyncio.run(_ask_and_go(far))
+
+
+async def _ask_and_go(node: Node) -> None:
+    asking = asyncio.ensure_future(node.decisions.pulse.now())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not asking.done()
+
+
+def test_who_waits_when_the_node_ends_is_told_so(far: Node) -> None:
+    assert asyncio.run(_close_while_waited_for(far)) == [True] * 3
+
+
+async def _close_while_waited_for(node: Node) -> list[bool]:
+    await node.decisions.pulse.now()
+    waiting = [asyncio.ensure_future(node.decisions.pulse.now()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.append(asyncio.ensure_future(node.decisions.pulse.now()))
+    await asyncio.sleep(0)
+    node.decisions.pulse.close()
+    return [isinstance(told, Unavailable) for told in await asyncio.gather(*waiting, return_exceptions=True)]

@@ -1,9 +1,10 @@
 """The pulse of an event loop: the newest moment, read after each request came, and what was touched up to it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 from rescind.engine.freshness import Freshness, Moment
@@ -40,7 +41,14 @@ class Pulse:
         self._is_near = is_near
         self._heads = store.head_reader()
         self._waiting: list[asyncio.Future[Moment]] = []
-        self._beating: asyncio.Task[None] | None = None
+        self._served: list[asyncio.Future[Moment]] = []
+        """Those for whom the head is being read; who comes meanwhile is one of those who wait."""
+        self._busy: asyncio.AbstractEventLoop | None = None
+        """The loop in which the head is being read."""
+        self._asked: tuple[float, Head | None] | None = None
+        """When it was asked for without waiting, and what was known then."""
+        self._watched: tuple[asyncio.AbstractEventLoop, int] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         # One thread: its connection is its own, and what it reads follows what it read before.
         self.thread = ThreadPoolExecutor(1, "pulse")
 
@@ -58,13 +66,16 @@ class Pulse:
         if self._is_near:
             if len(self._waiting) == 1:
                 loop.call_soon(self._read_for_turn)
-        elif self._beating is None or self._beating.done():
-            self._beating = loop.create_task(self._beat_on())
+        elif self._busy is not loop:
+            self._busy = loop
+            loop.call_soon(self._ask)
         return await waiting
 
     def close(self) -> None:
-        """Let go of the thread."""
+        """Let go of the thread, and of those who still wait."""
+        self._look_away()
         self.thread.shutdown(wait=False, cancel_futures=True)
+        _tell([*self._served, *self._waiting], Unavailable("the node is ending"))
 
     def _read_for_turn(self) -> None:
         """Read for all requests that came in this turn of the loop."""
@@ -75,77 +86,101 @@ class Pulse:
             outcome = error
         _tell(waiting, outcome)
 
-    async def _beat_on(self) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, []
-            try:
-                self._take(await self._beat_far())
-            except asyncio.CancelledError:
-                _tell([*waiting, *self._waiting], Unavailable("the node is ending"))
-                raise
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-                _tell(waiting, error)
-            else:
-                _tell(waiting, self._touches.moment)
+    # Another machine is asked by callbacks: a task for each question costs as much as the question.
 
-    async def _beat_far(self) -> _Beat:
-        """The same as `_beat`, by the loop itself as long as nothing has to be waited for but an answer."""
-        loop = asyncio.get_running_loop()
-        began, known = perf_counter(), self._freshness.known
-        head = await self._asked(known.revision if known else 0)
-        if head is None:
-            return await loop.run_in_executor(self.thread, self._open_and_beat)
-        moment = self._freshness.take(head, known)
-        touched = self._noted(head, moment)
-        if touched is None and self._can_catch_up(head, moment):
-            touched = await loop.run_in_executor(self.thread, self._read_touched, moment)
-        self._freshness.observe(perf_counter() - began)
-        return _Beat(moment, head.epoch, touched)
-
-    async def _asked(self, known: int) -> Head | None:
-        """The head, if there is a connection that can be asked for it, and it answers."""
-        descriptor = self._heads.send(known)
+    def _ask(self) -> None:
+        """Ask for the head, for all who wait."""
+        self._served, self._waiting = self._waiting, []
+        known = self._freshness.known
+        descriptor = self._heads.send(known.revision if known else 0)
         if descriptor is None:
-            return None
-        head = None
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS_MAX):
-                head = await self._heard(descriptor)
-        except TimeoutError:
-            pass
-        finally:
-            if head is None:
-                # Its answer, if it comes, must not be taken for the next one's.
-                self._heads.give_up()
-        return head
+            self._give_up()
+        else:
+            self._asked = perf_counter(), known
+            self._watch(descriptor)
 
-    async def _heard(self, descriptor: int) -> Head | None:
-        """What was asked for, as soon as it is all there; None if the connection ends before."""
+    def _watch(self, descriptor: int) -> None:
+        """Have what arrives there heard, until it is looked away."""
         loop = asyncio.get_running_loop()
-        heard: asyncio.Future[Head | None] = loop.create_future()
-        is_watched = True
+        if self._watched != (loop, descriptor):
+            self._look_away()
+            self._watched = loop, descriptor
+            loop.add_reader(descriptor, self._hear)
+        if self._timer is None:
+            self._timer = loop.call_later(_ANSWER_SECONDS_MAX, self._lose_patience)
 
-        def look_away() -> None:
-            nonlocal is_watched
-            if is_watched:
-                is_watched = False
-                loop.remove_reader(descriptor)
+    def _look_away(self) -> None:
+        """Before a connection is closed: its number may soon be another's."""
+        if self._watched is not None and not self._watched[0].is_closed():
+            self._watched[0].remove_reader(self._watched[1])
+        if self._timer is not None:
+            self._timer.cancel()
+        self._watched = self._timer = None
 
-        def hear() -> None:
-            head = None
-            try:
-                head = self._heads.receive()
-            except Unavailable:
-                # At once: the connection has ended, and its number may soon be another's.
-                look_away()
-            if not heard.done() and (head is not None or not is_watched):
-                heard.set_result(head)
-
-        loop.add_reader(descriptor, hear)
+    def _hear(self) -> None:
+        """Take the answer, as soon as it is all there."""
         try:
-            return await heard
-        finally:
-            look_away()
+            head = self._heads.receive()
+        except Unavailable:
+            self._give_up()
+            return
+        if head is None or self._asked is None:
+            return
+        (began, known), self._asked = self._asked, None
+        try:
+            moment = self._freshness.take(head, known)
+            if self._noted(head, moment) is None and self._can_catch_up(head, moment):
+                self._go_on_in_thread(partial(self._caught_up, head, moment, began))
+                return
+            outcome: _Beat | Exception = self._caught_up(head, moment, began)
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            outcome = error
+        self._end(outcome)
+
+    def _lose_patience(self) -> None:
+        """Give up what has not been answered for so long. One timer serves for one question after the other."""
+        self._timer = None
+        if self._asked is None:
+            return
+        left = self._asked[0] + _ANSWER_SECONDS_MAX - perf_counter()
+        if left > 0:
+            self._timer = asyncio.get_running_loop().call_later(left, self._lose_patience)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Let go of the connection: its answer, if it comes, is not the next one's. Who is served is so by another."""
+        self._look_away()
+        self._heads.give_up()
+        self._asked = None
+        if self._served:
+            self._go_on_in_thread(self._open_and_beat)
+
+    def _go_on_in_thread(self, beat: Callable[[], _Beat]) -> None:
+        """Go on with what has to be waited for."""
+
+        def end(beating: asyncio.Future[_Beat]) -> None:
+            try:
+                self._end(beating.result())
+            except asyncio.CancelledError:
+                self._end(Unavailable("the node is ending"))
+            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+                self._end(error)
+
+        asyncio.get_running_loop().run_in_executor(self.thread, beat).add_done_callback(end)
+
+    def _end(self, outcome: _Beat | Exception) -> None:
+        """Tell those for whom the head was read, and ask again for those who came meanwhile."""
+        served, self._served = self._served, []
+        if isinstance(outcome, _Beat):
+            self._take(outcome)
+            _tell(served, self._touches.moment)
+        else:
+            _tell(served, outcome)
+        if self._waiting:
+            self._ask()
+        else:
+            self._busy = None
 
     def _open_and_beat(self) -> _Beat:
         beat = self._beat()
@@ -155,7 +190,10 @@ class Pulse:
     def _beat(self) -> _Beat:
         began, known = perf_counter(), self._freshness.known
         head = self._heads.read(known.revision if known else 0)
-        moment = self._freshness.take(head, known)
+        return self._caught_up(head, self._freshness.take(head, known), began)
+
+    def _caught_up(self, head: Head, moment: Moment, began: float) -> _Beat:
+        """All about a moment, reading what others touched until then."""
         touched = self._noted(head, moment)
         if touched is None and self._can_catch_up(head, moment):
             touched = self._read_touched(moment)

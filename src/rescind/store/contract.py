@@ -249,7 +249,8 @@ class HeadReader(Protocol):
     def send(self, known: int = 0) -> int | None:
         """Ask for the same without waiting, by a connection that was made ready.
 
-        Returns the descriptor that can be read when `receive` is to be called, None if only `read` will do.
+        Returns the descriptor that can be read when `receive` is to be called; None if only `read` will do, after
+        `give_up`.
         """
 
     def receive(self) -> Head | None:

@@ -216,6 +216,7 @@ class _Direct:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._error: type[Exception] = database.engine.pool.dialect.loaded_dbapi.Error
         self._connection: sa.Connection | None = None
         self._generation = -1
 
@@ -239,7 +240,7 @@ class _Direct:
             try:
                 driver: Any = self._connection.connection.driver_connection
                 rows: list[Any] = driver.execute(text, parameters).fetchall()
-            except self._database.engine.pool.dialect.loaded_dbapi.Error as error:
+            except self._error as error:
                 failure = error
                 # The pool learns of a dead connection by its own statements alone, and then gives out none that is
                 # older: what idled there has died with this one.
@@ -290,24 +291,27 @@ class DatabaseHeadReader(_Direct):
         if self._query is None and self._connection is not None:
             driver = self._connection.connection.driver_connection
             # If this fails, the next reading finds out what has become of the connection.
-            with suppress(Unavailable), self._unavailable():
+            with suppress(self._error):
                 parameters = self._statement.parameters({"known": 0})
                 self._query = self._database.engine.prepare(driver, self._statement.text, parameters)
 
     def send(self, known: int = 0) -> int | None:
         """See `contract.HeadReader.send`."""
-        if self._query is not None:
-            with suppress(Unavailable), self._unavailable():
-                return self._query.send(self._statement.parameters({"known": known}))
-            self._drop()
-        return None
+        if self._query is None:
+            return None
+        try:
+            return self._query.send(self._statement.parameters({"known": known}))
+        except self._error:
+            return None
 
     def receive(self) -> Head | None:
         """See `contract.HeadReader.receive`."""
         if self._query is None:
             raise Unavailable("the database could not be read")
-        with self._unavailable():
+        try:
             row = self._query.receive()
+        except self._error as error:
+            raise Unavailable("the database could not be read") from error
         return _head(self._statement.rows([row])[0]) if row is not None else None
 
     def give_up(self) -> None:
@@ -318,13 +322,6 @@ class DatabaseHeadReader(_Direct):
         """Give back the connection."""
         self._query = self._last = None
         super().close()
-
-    @contextmanager
-    def _unavailable(self) -> Iterator[None]:
-        try:
-            yield
-        except self._database.engine.pool.dialect.loaded_dbapi.Error as error:
-            raise Unavailable("the database could not be read") from error
 
 
 class DatabaseFactReader(_Direct):

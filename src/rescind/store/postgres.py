@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
+from psycopg.types.string import TextLoader
 from sqlalchemy import func
+from sqlalchemy.pool import ConnectionPoolEntry
 
 _OPTIONS = {
     # An acknowledged revocation must survive the server's end, whatever the server's default.
@@ -44,6 +46,7 @@ class Postgres:
                 "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
             },
         )
+        sa.event.listen(self.pool, "connect", _read_ids_as_text)
 
     def together(self, driver_connection: "psycopg.Connection[Any]") -> AbstractContextManager[object]:
         """One journey to the server and back for all of it."""
@@ -66,6 +69,11 @@ class Postgres:
     def prepare(self, driver_connection: "psycopg.Connection[Any]", text: str, parameters: Collection[str]) -> "_Query":
         """See `database.Engine.prepare`."""
         return _Query(driver_connection, text, tuple(parameters))
+
+
+def _read_ids_as_text(connection: "psycopg.Connection[Any]", _: ConnectionPoolEntry) -> None:
+    """An id is text everywhere here; to make more of it first takes longer than to read all the rest of a row."""
+    connection.adapters.register_loader("uuid", TextLoader)
 
 
 class _Query:
