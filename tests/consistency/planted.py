@@ -257,11 +257,11 @@ def hand_out_revisions_by_a_sequence(
     """The next number is taken before the transaction begins: nobody waits, and numbers are there before changes."""
     module = importlib.import_module(Database.__module__)
     with module._unavailable_on_failure(), self._connect() as connection:
-        row = connection.execute(self._lock_head, {"known": known}).one()
-        head = module._head(row)
+        *columns, last_key = connection.execute(self._lock_head, {"known": known}).one()
+        head = module._head(columns)
         self.engine.begin(connection, 5000)
         try:
-            yield DatabaseWriter(self, connection, replace(head, revision=head.revision - 1), row.last_key + 1)
+            yield DatabaseWriter(self, connection, head._replace(revision=head.revision - 1), last_key + 1)
         finally:
             connection.rollback()
 

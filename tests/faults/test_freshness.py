@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +18,7 @@ from rescind.api.mail import Mail
 from rescind.app import Node, application, decisions_of
 from rescind.engine.activity import Activity
 from rescind.engine.freshness import Freshness
+from rescind.model.changes import Change
 from rescind.model.errors import Unavailable
 from rescind.settings import Settings
 from rescind.store.contract import SCHEMA_VERSION, Head
@@ -115,6 +115,18 @@ def test_a_read_that_was_under_way_when_the_request_came_is_not_its_answer(
         assert late.result(timeout=10).revision == revision
 
 
+def test_what_the_node_wrote_before_a_loss_is_not_what_was_written_since(store: Watched, freshness: Freshness) -> None:
+    """The same number may be another change after the log went back."""
+    freshness.now()
+    head = store.head()
+    following = Change(head.revision + 1, head.time + 1, "{}", head.digest)
+    freshness.written(head, following, [7])
+    assert freshness.touched(head.epoch, head.revision, head.revision + 1) == {7: head.revision + 1}
+    assert freshness.touched(head.epoch + 1, head.revision, head.revision + 1) is None
+    freshness.written(head._replace(epoch=head.epoch + 1), following, [8])
+    assert freshness.touched(head.epoch + 1, head.revision, head.revision + 1) == {8: head.revision + 1}
+
+
 def test_nothing_is_remembered_by_time(store: Watched, freshness: Freshness) -> None:
     for number in range(1, 6):
         freshness.now()
@@ -164,7 +176,7 @@ def test_a_read_that_fails_refuses_all_who_waited_for_it_and_the_next_one_answer
 def test_the_instant_never_goes_back_when_the_clock_does(store: Watched, freshness: Freshness, node: Node) -> None:
     hour = 3_600_000_000
     before = freshness.now().instant
-    store.told = lambda head: replace(head, clock=head.clock - hour)
+    store.told = lambda head: head._replace(clock=head.clock - hour)
     assert freshness.now().instant == before
     written = node.store.reading(write(node), before)
     with written as reader:
@@ -178,7 +190,7 @@ def test_the_instant_never_goes_back_when_the_clock_does(store: Watched, freshne
 
 
 def test_a_node_whose_clock_is_behind_judges_by_the_newest_change(store: Watched, freshness: Freshness) -> None:
-    store.told = lambda head: replace(head, clock=0)
+    store.told = lambda head: head._replace(clock=0)
     assert freshness.now().instant == store.head().time
 
 
@@ -221,13 +233,13 @@ def test_what_time_ended_stays_ended_and_changes_stay_in_order_when_the_database
 @pytest.mark.parametrize(
     "told",
     [
-        lambda head: replace(head, revision=head.revision - 1, known_digest=None),
-        lambda head: replace(head, known_digest="f" * 64),
-        lambda head: replace(head, known_digest=None),
-        lambda head: replace(head, schema_version=SCHEMA_VERSION + 1),
-        lambda head: replace(head, is_replica=True),
-        lambda head: replace(head, database=str(uuid.uuid4())),
-        lambda head: replace(head, epoch=head.epoch - 1),
+        lambda head: head._replace(revision=head.revision - 1, known_digest=None),
+        lambda head: head._replace(known_digest="f" * 64),
+        lambda head: head._replace(known_digest=None),
+        lambda head: head._replace(schema_version=SCHEMA_VERSION + 1),
+        lambda head: head._replace(is_replica=True),
+        lambda head: head._replace(database=str(uuid.uuid4())),
+        lambda head: head._replace(epoch=head.epoch - 1),
     ],
     ids=["fell", "digest", "forgotten", "newer schema", "replica", "another database", "older epoch"],
 )

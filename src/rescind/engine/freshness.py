@@ -7,8 +7,8 @@ wait at that moment share one read. Nothing is remembered by time.
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import NamedTuple
 
 from rescind.model.changes import Change
 from rescind.model.errors import Unavailable
@@ -17,8 +17,7 @@ from rescind.store.contract import SCHEMA_VERSION, Head, Store
 _WENT_BACK = "the log went back: an operator must run `rescind recover --accept-loss`"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """The revision and the instant (microseconds since 1970) that an answer is true for."""
 
     revision: int
@@ -33,7 +32,8 @@ class Freshness:
         self._observe_seconds = observe_seconds
         self._known: Head | None = None
         self._instant = 0
-        self._turn = threading.Condition()
+        self._lock = threading.Lock()
+        self._turn = threading.Condition(self._lock)
         self._reads_begun = 0
         self._reads_ended = 0
         self._reading = False
@@ -67,7 +67,7 @@ class Freshness:
 
         `head` must have been read with `known`, which was known before that read was sent.
         """
-        with self._turn:
+        with self._lock:
             newest = self._known
             if newest is not None and newest.epoch == head.epoch and newest.revision > head.revision:
                 raise Unavailable(_WENT_BACK)
@@ -75,7 +75,7 @@ class Freshness:
 
     def take(self, head: Head, known: Head | None) -> Moment:
         """Judge a head that was read elsewhere, `known` having been known before. Raises `Unavailable`."""
-        with self._turn:
+        with self._lock:
             return self._accept(head, known)
 
     def observe(self, seconds: float) -> None:
@@ -84,17 +84,21 @@ class Freshness:
 
     def written(self, head: Head, change: Change, touched: Collection[int]) -> None:
         """Note that this node's write came after `head`, and what it touched."""
-        with self._turn:
-            self._note(replace(head, revision=change.revision, digest=change.digest, time=change.time))
+        with self._lock:
+            self._note(head._replace(revision=change.revision, digest=change.digest, time=change.time))
             self._own.append((head.epoch, change.revision, touched))
 
     def touched(self, epoch: int, after: int, revision: int) -> dict[int, int] | None:
         """What the changes after one revision up to another touched, if this node wrote each of them lately."""
-        with self._turn:
-            own = {of: keys for of_epoch, of, keys in self._own if of_epoch == epoch and after < of <= revision}
-        if len(own) != revision - after:
-            return None
-        return {key: of for of in sorted(own) for key in own[of]}
+        with self._lock:
+            touched: dict[int, int] = {}
+            for of_epoch, of, keys in reversed(self._own):
+                if revision == after:
+                    break
+                if (of_epoch, of) == (epoch, revision):
+                    touched = dict.fromkeys(keys, of) | touched
+                    revision -= 1
+        return touched if revision == after else None
 
     def _lead(self) -> None:
         """Read for all who wait. Called with the turn held, which is given up while the database answers."""

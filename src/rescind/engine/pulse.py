@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
+from typing import NamedTuple
 
 from rescind.engine.freshness import Freshness, Moment
 from rescind.engine.kept import Touches
@@ -18,8 +18,7 @@ _MISSED_MAX = 10_000
 """After more changes than that everything is read anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Beat:
+class _Beat(NamedTuple):
     """One reading of the head, and what the changes since the one before touched."""
 
     moment: Moment
@@ -45,8 +44,12 @@ class Pulse:
         """Those for whom the head is being read; who comes meanwhile is one of those who wait."""
         self._busy: asyncio.AbstractEventLoop | None = None
         """The loop in which the head is being read."""
-        self._asked: tuple[float, Head | None] | None = None
-        """When it was asked for without waiting, and what was known then."""
+        self._began = 0.0
+        """When it was asked for last."""
+        self._known: Head | None = None
+        """What was known then."""
+        self._is_asked = False
+        """Whether it was asked for without waiting, and is not there yet."""
         self._watched: tuple[asyncio.AbstractEventLoop, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         # One thread: its connection is its own, and what it reads follows what it read before.
@@ -80,8 +83,10 @@ class Pulse:
     def _read_for_turn(self) -> None:
         """Read for all requests that came in this turn of the loop."""
         waiting, self._waiting = self._waiting, []
+        began = perf_counter()
         try:
             outcome: Moment | Exception = self.refresh()
+            self._freshness.observe(perf_counter() - began)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
             outcome = error
         _tell(waiting, outcome)
@@ -91,12 +96,12 @@ class Pulse:
     def _ask(self) -> None:
         """Ask for the head, for all who wait."""
         self._served, self._waiting = self._waiting, []
-        known = self._freshness.known
+        self._began, known = perf_counter(), self._freshness.known
         descriptor = self._heads.send(known.revision if known else 0)
         if descriptor is None:
             self._give_up()
         else:
-            self._asked = perf_counter(), known
+            self._is_asked, self._known = True, known
             self._watch(descriptor)
 
     def _watch(self, descriptor: int) -> None:
@@ -124,15 +129,15 @@ class Pulse:
         except Unavailable:
             self._give_up()
             return
-        if head is None or self._asked is None:
+        if head is None or not self._is_asked:
             return
-        (began, known), self._asked = self._asked, None
+        self._is_asked = False
         try:
-            moment = self._freshness.take(head, known)
+            moment = self._freshness.take(head, self._known)
             if self._noted(head, moment) is None and self._can_catch_up(head, moment):
-                self._go_on_in_thread(partial(self._caught_up, head, moment, began))
+                self._go_on_in_thread(partial(self._caught_up, head, moment))
                 return
-            outcome: _Beat | Exception = self._caught_up(head, moment, began)
+            outcome: _Beat | Exception = self._caught_up(head, moment)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
             outcome = error
         self._end(outcome)
@@ -140,9 +145,9 @@ class Pulse:
     def _lose_patience(self) -> None:
         """Give up what has not been answered for so long. One timer serves for one question after the other."""
         self._timer = None
-        if self._asked is None:
+        if not self._is_asked:
             return
-        left = self._asked[0] + _ANSWER_SECONDS_MAX - perf_counter()
+        left = self._began + _ANSWER_SECONDS_MAX - perf_counter()
         if left > 0:
             self._timer = asyncio.get_running_loop().call_later(left, self._lose_patience)
         else:
@@ -152,7 +157,7 @@ class Pulse:
         """Let go of the connection: its answer, if it comes, is not the next one's. Who is served is so by another."""
         self._look_away()
         self._heads.give_up()
-        self._asked = None
+        self._is_asked = False
         if self._served:
             self._go_on_in_thread(self._open_and_beat)
 
@@ -173,6 +178,7 @@ class Pulse:
         """Tell those for whom the head was read, and ask again for those who came meanwhile."""
         served, self._served = self._served, []
         if isinstance(outcome, _Beat):
+            self._freshness.observe(perf_counter() - self._began)
             self._take(outcome)
             _tell(served, self._touches.moment)
         else:
@@ -188,16 +194,15 @@ class Pulse:
         return beat
 
     def _beat(self) -> _Beat:
-        began, known = perf_counter(), self._freshness.known
+        known = self._freshness.known
         head = self._heads.read(known.revision if known else 0)
-        return self._caught_up(head, self._freshness.take(head, known), began)
+        return self._caught_up(head, self._freshness.take(head, known))
 
-    def _caught_up(self, head: Head, moment: Moment, began: float) -> _Beat:
+    def _caught_up(self, head: Head, moment: Moment) -> _Beat:
         """All about a moment, reading what others touched until then."""
         touched = self._noted(head, moment)
         if touched is None and self._can_catch_up(head, moment):
             touched = self._read_touched(moment)
-        self._freshness.observe(perf_counter() - began)
         return _Beat(moment, head.epoch, touched)
 
     def _noted(self, head: Head, moment: Moment) -> Mapping[int, int] | None:

@@ -6,7 +6,7 @@ Revisions are integers from 1; instants and times are microseconds since 1970, U
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from rescind.model.changes import Change, Origin, Plan
 from rescind.model.facts import Fact, FactKind, Interval
@@ -19,8 +19,7 @@ SCHEMA_VERSION = 4
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The end of the log, with what a node needs to know whether it may trust it.
 
     `clock` is the database's (SQLite: the host's) at the moment of reading. `known_digest` is the digest of the
@@ -41,18 +40,7 @@ class Head:
 
     def unchanged_at(self, clock: int) -> "Head":
         """The same as a reader who knew it would read it later, if nothing was written since."""
-        return Head(
-            self.revision,
-            self.digest,
-            self.time,
-            self.epoch,
-            self.horizon,
-            self.schema_version,
-            clock,
-            self.is_replica,
-            self.database,
-            self.digest if self.revision else None,
-        )
+        return Head(*self[:6], clock, self.is_replica, self.database, self.digest if self.revision else None)
 
 
 @dataclass(frozen=True, slots=True)

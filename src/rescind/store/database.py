@@ -5,11 +5,10 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
 from hmac import compare_digest
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
@@ -29,6 +28,9 @@ _KEYS_MAX = 1000
 """Keys in one statement: databases bound the number of parameters."""
 _REMEMBERED_MAX = 2000
 """Things of which one reader remembers what it read."""
+
+
+Answer = TypeVar("Answer")
 
 
 class Query(Protocol):
@@ -133,8 +135,9 @@ class Database:
                 self.engine.begin(connection, max(1, int((deadline - time.monotonic()) * 1000)))
                 try:
                     (row,) = self.statements.execute(connection, self._lock_head, {"known": known})
-                    head = _head(row)
-                    yield DatabaseWriter(self, connection, replace(head, revision=head.revision - 1), row.last_key + 1)
+                    *columns, last_key = row
+                    head = _head(columns)
+                    yield DatabaseWriter(self, connection, head._replace(revision=head.revision - 1), last_key + 1)
                 finally:
                     # After a commit there is nothing to roll back, and this says nothing to the database.
                     connection.rollback()
@@ -218,6 +221,7 @@ class _Direct:
         self._database = database
         self._error: type[Exception] = database.engine.pool.dialect.loaded_dbapi.Error
         self._connection: sa.Connection | None = None
+        self._driver: Any = None
         self._generation = -1
 
     def close(self) -> None:
@@ -226,8 +230,8 @@ class _Direct:
             self._connection.close()
             self._connection = None
 
-    def _rows(self, text: str, parameters: Any) -> list[Any]:
-        """Execute a statement, on a fresh connection if the one there is has died. Raises `Unavailable`."""
+    def _ask(self, ask: Callable[[Any], Answer]) -> Answer:
+        """Ask the driver, on a fresh connection if the one there is has died. Raises `Unavailable`."""
         self._database.renew()
         if self._generation != self._database.generation:
             self._generation = self._database.generation
@@ -237,9 +241,9 @@ class _Direct:
             if self._connection is None:
                 with _unavailable_on_failure():
                     self._connection = self._database.engine.pool.connect()
+                    self._driver = self._connection.connection.driver_connection
             try:
-                driver: Any = self._connection.connection.driver_connection
-                rows: list[Any] = driver.execute(text, parameters).fetchall()
+                return ask(self._driver)
             except self._error as error:
                 failure = error
                 # The pool learns of a dead connection by its own statements alone, and then gives out none that is
@@ -247,8 +251,6 @@ class _Direct:
                 with suppress(DBAPIError):
                     self._connection.exec_driver_sql("SELECT 1")
                 self._drop()
-            else:
-                return rows
         raise Unavailable("the database could not be read") from failure
 
     def _drop(self) -> None:
@@ -267,24 +269,25 @@ class DatabaseHeadReader(_Direct):
         self._query: Query | None = None
         is_told = engine.news and isinstance(engine.clock, sa.BindParameter)
         self._clock = engine.clock.callable if is_told else None
-        self._last: tuple[int, Head] | None = None
+        self._news = engine.news
+        self._last: tuple[Any, Head] | None = None
 
     def read(self, known: int = 0) -> Head:
         """See `contract.HeadReader.read`."""
-        if self._clock is None:
-            return self._read(known)
-        ((news,),) = self._rows(self._database.engine.news, ())
-        # The number means something on this connection alone, and it must be older than what is read.
-        connection, last = self._connection, self._last
-        if last is not None and last[0] == news and last[1].revision == known:
-            return last[1].unchanged_at(self._clock())
-        head = self._read(known)
-        self._last = (news, head) if self._connection is connection else None
-        return head
+        return self._ask(lambda driver: self._read(driver, known))
 
-    def _read(self, known: int) -> Head:
-        (row,) = self._rows(self._statement.text, self._statement.parameters({"known": known}))
-        return _head(self._statement.rows([row])[0])
+    def _read(self, driver: Any, known: int) -> Head:
+        news, last = None, self._last
+        # Who knows of more than was read last, having written it, knows that there is news.
+        if self._clock is not None and (last is None or last[1].revision == known):
+            # The number means something on this connection alone, and it must be older than what is read.
+            news = driver, driver.execute(self._news).fetchone()
+            if last is not None and last[0] == news:
+                return last[1].unchanged_at(self._clock())
+        (row,) = driver.execute(self._statement.text, self._statement.parameters({"known": known})).fetchall()
+        head = _head(row)
+        self._last = news, head
+        return head
 
     def prepare(self) -> None:
         """See `contract.HeadReader.prepare`."""
@@ -312,7 +315,7 @@ class DatabaseHeadReader(_Direct):
             row = self._query.receive()
         except self._error as error:
             raise Unavailable("the database could not be read") from error
-        return _head(self._statement.rows([row])[0]) if row is not None else None
+        return _head(row) if row is not None else None
 
     def give_up(self) -> None:
         """See `contract.HeadReader.give_up`."""
@@ -331,7 +334,8 @@ class DatabaseFactReader(_Direct):
         """See `contract.FactReader.facts`."""
         values = {"keys": list(holders), "revision": revision}
         statement = self._database.statements.compiled(sql.INTERVALS_OF_HOLDERS, values)
-        return [fact_of(row) for row in self._rows(statement.text, statement.parameters(values))]
+        parameters = statement.parameters(values)
+        return [fact_of(row) for row in self._ask(lambda driver: driver.execute(statement.text, parameters).fetchall())]
 
 
 class DatabaseReader:
@@ -770,19 +774,10 @@ def _only(rows: Sequence[Any]) -> Any:
     return rows[0] if rows else None
 
 
-def _head(row: Any) -> Head:
-    return Head(
-        row.revision,
-        row.digest,
-        row.time,
-        row.epoch,
-        row.horizon,
-        row.schema_version,
-        row.clock,
-        bool(row.is_replica),
-        row.database,
-        row.known_digest,
-    )
+def _head(columns: Sequence[Any]) -> Head:
+    """The head of a row in its order; SQLite has no truth values."""
+    *others, is_replica, database, known_digest = columns
+    return Head._make([*others, bool(is_replica), database, known_digest])
 
 
 def _object(row: Any) -> Object:

@@ -41,40 +41,40 @@ INTERVAL_COLUMNS = (
 
 # --- head -----------------------------------------------------------------------------------------------------------
 
-_HEAD_COLUMNS = (
-    head.c.revision,
-    head.c.digest,
-    head.c.time,
-    head.c.epoch,
-    head.c.horizon,
-    head.c.schema_version,
-    head.c.database,
-)
 _known = bindparam("known", type_=sa.BigInteger)
 _KNOWN_DIGEST = select(changes.c.digest).where(changes.c.revision == _known).scalar_subquery()
+
+
+def _head_columns(
+    clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any], known_digest: sa.ColumnElement[Any]
+) -> list[sa.ColumnElement[Any]]:
+    """What a `Head` has, in its order."""
+    return [
+        head.c.revision,
+        head.c.digest,
+        head.c.time,
+        head.c.epoch,
+        head.c.horizon,
+        head.c.schema_version,
+        clock.label("clock"),
+        is_replica.label("is_replica"),
+        # As it is stored: it is only ever compared, and to spell it out takes longer than to read all the rest.
+        sa.type_coerce(head.c.database, sa.String).label("database"),
+        known_digest.label("known_digest"),
+    ]
 
 
 def read_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """The head, the database's clock, and the digest at the revision `known`."""
     # Who knows the newest change needs no look for it: that is nearly always so.
     is_newest = sa.and_(head.c.revision == _known, head.c.revision > 0)
-    known_digest = sa.case((is_newest, head.c.digest), else_=_KNOWN_DIGEST).label("known_digest")
-    return select(*_HEAD_COLUMNS, clock.label("clock"), is_replica.label("is_replica"), known_digest)
+    return select(*_head_columns(clock, is_replica, sa.case((is_newest, head.c.digest), else_=_KNOWN_DIGEST)))
 
 
 def lock_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.UpdateBase:
     """Take the next revision, and with it the write lock. The clock is read after the lock was had."""
-    return (
-        head.update()
-        .values(revision=head.c.revision + 1)
-        .returning(
-            *_HEAD_COLUMNS,
-            head.c.last_key,
-            clock.label("clock"),
-            is_replica.label("is_replica"),
-            _KNOWN_DIGEST.label("known_digest"),
-        )
-    )
+    columns = _head_columns(clock, is_replica, _KNOWN_DIGEST)
+    return head.update().values(revision=head.c.revision + 1).returning(*columns, head.c.last_key)
 
 
 HORIZON = select(head.c.horizon)
