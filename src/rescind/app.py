@@ -60,7 +60,14 @@ def build(settings: Settings) -> Node:
     decisions = decisions_of(store, freshness)
     activity = Activity(store)
     issuer = Issuer(settings.reached_at.rstrip("/") + "/", Vault(secret_key(settings)))
-    service = Service(store, freshness, issuer, faithful_grants=settings.faithful_grants, used=activity.note)
+    service = Service(
+        store,
+        freshness,
+        issuer,
+        faithful_grants=settings.faithful_grants,
+        used=activity.note,
+        foresee=decisions.foresee,
+    )
     mail = Mail.at(settings.smtp_url, settings.mail_from, settings.reached_at)
     return Node(store, freshness, service, decisions, activity, mail, Logins(store), settings)
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import spec
 from rescind.app import build
 from rescind.decision.decide import AccessRequest, decide
+from rescind.engine import pulse
 from rescind.engine.decisions import Decisions, Question, attributes_of, stored_of
 from rescind.engine.kept import Kept
 from rescind.model.apis import RESOURCE_TYPE, GrantTerms
@@ -670,9 +671,12 @@ def alone(make_database: Callable[[str], str], make_world: Callable[..., World])
     return make_world(make_database("sqlite"))
 
 
+@pytest.mark.parametrize("writer", [0, 1])
 @pytest.mark.parametrize("node", [0, 1])
-def test_what_a_write_is_not_about_is_not_read_anew(alone: World, node: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever wrote: one subject is read anew where a write was about her, and nobody where it was about no one."""
+def test_what_a_write_is_not_about_is_not_read_anew(
+    alone: World, node: int, writer: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One subject is where another node wrote about her, and nobody where it wrote about no one, or the node itself."""
     engine = alone.nodes[node].decisions
     alone.check()
     counted = Counted(engine, monkeypatch)
@@ -684,21 +688,95 @@ def test_what_a_write_is_not_about_is_not_read_anew(alone: World, node: int, mon
         engine.refresh()
         answered(engine, questions)
     assert not counted.names
-    alone.act(groups.create, name="new", description="")
-    alone.act(policies.create, name="new", description="", document={"Statement": DOCUMENTS["read"]}, version="1")
+    read = {"Statement": DOCUMENTS["read"]}
+    alone.act(groups.create, name="new", description="", node=writer)
+    alone.act(policies.create, name="new", description="", document=read, version="1", node=writer)
     engine.refresh()
     answered(engine, questions)
     assert not counted.names
-    alone.act(policies.attach_user, policy=alone.ids["read"], user=alone.ids["cyd"])
+    alone.act(policies.attach_user, policy=alone.ids["read"], user=alone.ids["cyd"], node=writer)
     counted.clear()
     engine.refresh()
     answered(engine, questions)
-    assert [name[3] for name in counted.names] == [alone.ids["cyd"]]
+    assert [name[3] for name in counted.names] == ([] if writer == node else [alone.ids["cyd"]])
     alone.act(resources.put, resource_type="thing", resource_id="t1", properties={"level": 9})
     counted.clear()
     engine.refresh()
     answered(engine, questions)
     assert [name[0] for name in counted.names] == ["resource"]
+
+
+def ends_what_she_has(world: World) -> None:
+    """And in the same change what others have part in."""
+
+    def both(unit: Unit) -> None:
+        policies.detach_user(unit, policy=world.ids["low"], user=world.ids["ann"])
+        roles.detach_policy(unit, role=world.ids["reader"], policy=world.ids["read"])
+
+    world.act(both, node=0)
+
+
+def comes_back_at_once(world: World) -> None:
+    """Somebody leaves and joins again in one change, with other rights."""
+
+    def both(unit: Unit) -> None:
+        member = unit.member(world.ids["bob"])
+        unit.end(member.membership)
+        joined = unit.create(ObjectKind.MEMBERSHIP, thing=member.user.key, scope=unit.organization)
+        read = unit.get(ObjectKind.POLICY, world.ids["read"])
+        unit.open(Fact(FactKind.POLICY_ATTACHMENT, joined.key, read.key, unit.organization))
+
+    world.act(both, node=0)
+
+
+def follows_another_node(world: World) -> None:
+    """Another node has changed what others have part in, and this one has not heard of it."""
+    world.act(roles.detach_policy, role=world.ids["reader"], policy=world.ids["read"], node=1)
+    world.act(policies.detach_user, policy=world.ids["low"], user=world.ids["ann"], node=0)
+
+
+def writes_twice(world: World) -> None:
+    """Two changes about one member, and nobody asks in between."""
+    world.act(policies.detach_user, policy=world.ids["low"], user=world.ids["ann"], node=0)
+    world.act(policies.attach_user, policy=world.ids["vip"], user=world.ids["ann"], node=0)
+
+
+def is_forgotten_between(world: World) -> None:
+    """All that the node had read was given up before it heard of its own change."""
+    world.act(policies.detach_user, policy=world.ids["low"], user=world.ids["ann"], node=0)
+    world.nodes[0].decisions.touches.advance(world.nodes[0].decisions.moment, 0, None)
+    world.act(roles.detach_users, roles=[world.ids["writer"]], user=world.ids["bob"], node=1)
+
+
+@pytest.mark.parametrize(
+    "happens", [ends_what_she_has, comes_back_at_once, follows_another_node, writes_twice, is_forgotten_between]
+)
+def test_what_a_node_foresees_of_its_own_write_is_what_is_so_after_it(
+    alone: World, happens: Callable[[World], None]
+) -> None:
+    before = alone.check()
+    happens(alone)
+    assert alone.check() != before
+
+
+def test_who_missed_too_much_takes_nobody_for_who_she_was(alone: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a change that is not read there is no telling whom a name means."""
+    alone.check()
+    monkeypatch.setattr(pulse, "_MISSED_MAX", 0)
+    comes_back_at_once(alone)
+    alone.check()
+
+
+def test_what_is_foreseen_counts_from_the_revision_of_the_write_on(alone: World) -> None:
+    """Until the node has heard of its own write, it answers as of the moment before."""
+    alone.check()
+    engine, name = alone.nodes[0].decisions, (alone.organization, "user", alone.ids["ann"])
+    before = answered(engine, {name: alone.asked(name)})
+    alone.act(policies.detach_user, policy=alone.ids["low"], user=alone.ids["ann"], node=0)
+    alone.act(groups.remove_member, group=alone.ids["red"], user=alone.ids["ann"], node=0)
+    assert answered(engine, {name: alone.asked(name)}) == before
+    engine.refresh()
+    assert answered(engine, {name: alone.asked(name)}) != before
 
 
 def test_the_edit_of_a_role_costs_one_reading_of_it_however_many_hold_it(

@@ -4,7 +4,7 @@ What `decision.decide` would answer at the same revision and instant is what is 
 """
 
 import json
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -19,9 +19,10 @@ from rescind.engine.principals import CLIENT, SESSION, USER, named, snapshot_of
 from rescind.engine.pulse import Pulse
 from rescind.engine.resources import find_resource
 from rescind.model.apis import RESOURCE_TYPE
+from rescind.model.changes import Plan, touched_by
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM
-from rescind.store.contract import Reader, Store
+from rescind.store.contract import Head, Reader, Store
 
 PRINCIPALS_MAX = 500_000
 """Principals that are kept: about 200 MB, if all are wanted."""
@@ -30,6 +31,8 @@ NAME_LENGTH_MAX = 1024
 """Nobody and nothing has a longer name."""
 SHARED_MAX = 200_000
 """Groups, roles, policies and their like whose facts are kept."""
+FORESEEN_MAX = 16
+"""A write that touches more makes nobody ready; and each for no more actions than that."""
 
 Json = Mapping[str, Any]
 _TYPES = (USER, CLIENT, SESSION)
@@ -100,6 +103,12 @@ class Subject:
     snapshot: Snapshot | None = None
     principal: Principal | None = None
     named_by: tuple[int, ...] = ()
+
+    @property
+    def own(self) -> tuple[int, ...]:
+        """The keys of a member of an organization, whose facts are hers alone: user and membership."""
+        who = self.principal
+        return (who.user, who.membership) if who and who.membership and not who.session else ()
 
     @property
     def rules(self) -> dict[str, Rule]:
@@ -268,33 +277,78 @@ class Decisions:
         read = _resource if what == "resource" else self._subject
         return read(reader, scope, type_, id_)
 
+    def foresee(self, reader: Reader, plan: Plan, head: Head) -> list[tuple[Made[Subject], Made[Subject]]]:
+        """Members as they are kept, each with what a plan at the head makes of her: her `then`, once it is written.
+
+        So nothing need be read when one of them is asked about next. `reader` is the write's, and any thread may ask.
+        """
+        stand, touched = self.touches.stand, set(touched_by(plan))
+        if stand.moment.revision != head.revision or len(touched) > FORESEEN_MAX:
+            return []
+        new = {created.key for created in plan.created}
+        existing = reader.intervals([key for key in touched - new if key > 0], FactKind.EXISTENCE)
+        joined = [interval.fact for interval in existing if interval.fact.thing != PLATFORM]
+        users = reader.objects({fact.thing for fact in joined})
+        ended = {interval.key for interval in plan.closed}
+        after = Stand(Moment(head.revision + 1, reader.instant), stand.generation)
+
+        def shared(key: int) -> list[Fact] | None:
+            return None if key in touched else self._shared.peek(key)
+
+        foreseen = []
+        for fact in joined:
+            last = self._last_of(fact.scope, users[fact.thing].id, stand)
+            if last is None or not touched.isdisjoint(last.value.named_by):
+                continue
+            own = last.value.own
+            held = [interval.fact for interval in reader.intervals(own) if interval.key not in ended]
+            held += [begun for begun in plan.opened if begun.holder in own]
+            then = self._renewed(last.value, held, after, shared)
+            if then is not None:
+                # What was asked of her will be asked again.
+                for action in list(last.value.policies.compiled)[:FORESEEN_MAX]:
+                    then.value.policies.rule(action)
+                then.at_hand = then.value.rules
+                foreseen.append((last, then))
+        return foreseen
+
     def _again(self, name: Wanted, stand: Stand) -> Made[Subject] | None:
-        """A user of an organization who was kept before, from her own facts alone, if that is all that is missing."""
+        """A member who was kept before, from her own facts alone, if that is all that is missing."""
         what, scope, type_, id_ = name
-        last = self._subjects.last(id_, _place(scope, type_)) if what == "subject" and type_ == USER and scope else None
-        who = last.value.principal if last else None
-        if last is None or who is None or not who.membership or last.generation != stand.generation:
+        last = self._last_of(scope, id_, stand) if what == "subject" and type_ == USER else None
+        if last is None:
             return None
-        if not self.touches.spare(last.value.named_by, last.revision):
+        held = self._direct.facts(last.value.own, stand.moment.revision)
+        return self._renewed(last.value, held, stand, self._shared.get)
+
+    def _last_of(self, scope: int, id_: str, stand: Stand) -> Made[Subject] | None:
+        """A member of an organization as she was kept last, true or not, if the name still means her."""
+        last = self._subjects.last(id_, scope)
+        if last is None or last.generation != stand.generation or not last.value.own:
             return None
-        own = [who.user, who.membership]
-        held = self._direct.facts(own, stand.moment.revision)
+        return last if self.touches.spare(last.value.named_by, last.revision) else None
+
+    def _renewed(
+        self, last: Subject, held: Sequence[Fact], stand: Stand, shared: Callable[[int], list[Fact] | None]
+    ) -> Made[Subject] | None:
+        """A member with other facts of her own, if all that these lead to is known."""
+        who = last.principal
+        assert who is not None
 
         def fetch(keys: Collection[int]) -> list[Fact]:
             found = [fact for fact in held if fact.holder in keys]
             for key in keys:
-                if key not in own:
-                    found += self._shared.get(key) or _missing()
+                if key not in last.own:
+                    found += shared(key) or _missing()
             return found
 
         try:
-            facts = gather({scope, *own}, fetch)
+            facts = gather({who.organization, *last.own}, fetch)
         except LookupError:
             return None
         snapshot = Snapshot(who, stand.moment.revision, stand.moment.instant, facts)
-        named_by = last.value.named_by
-        subject = self._compiled(snapshot, type_, last.value.id, properties_of(snapshot), named_by)
-        seen = tuple({*facts, *named_by})
+        subject = self._compiled(snapshot, USER, last.id, properties_of(snapshot), last.named_by)
+        seen = tuple({*facts, *last.named_by})
         return Made(subject, stand.moment.revision, seen, _first_end(snapshot), stand.generation)
 
     def _subject(self, reader: Noting, scope: int, type_: str, name: str) -> Made[Subject]:

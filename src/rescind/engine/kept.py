@@ -79,7 +79,8 @@ class Made(Generic[Value]):
 
     With `seen` None it is good at that one revision; after its generation it is good for nothing. It was proven last
     with `proof`, if time cannot end it. What of the value is looked up most may lie `at_hand`: each step to what lies
-    further away costs as much as all that is done with it.
+    further away costs as much as all that is done with it. What takes its place from a later revision on may be
+    there before it is asked for: `then`.
     """
 
     value: Value
@@ -89,6 +90,7 @@ class Made(Generic[Value]):
     generation: int = 0
     proof: object = None
     at_hand: dict[Any, Any] = field(default_factory=lambda: _NONE)
+    then: "Made[Value] | None" = None
 
 
 _ByPlace = dict[Hashable, dict[Hashable, Made[Value]]]
@@ -144,6 +146,11 @@ class Kept(Generic[Value]):
         """What was kept last under a key, true or not."""
         return self._young.get(place, {}).get(key) or self._old.get(place, {}).get(key)
 
+    def peek(self, key: Hashable, place: Hashable = None) -> Value | None:
+        """The same as `get`, without taking it for a use. Any thread may ask."""
+        made = self.last(key, place)
+        return made.value if made is not None and self.is_true(made) else None
+
     def is_true(self, made: Made[Value]) -> bool:
         """Whether a value is true at the moment; it is then known to be. Any thread may ask."""
         touches = self._touches
@@ -175,6 +182,9 @@ class Kept(Generic[Value]):
             made = self._take_old(key, place)
             if made is None:
                 return None
+            self._put(key, place, made)
+        if made.then is not None and made.then.revision <= self._touches.moment.revision:
+            made = made.then
             self._put(key, place, made)
         return made if made.proof is self._touches.proof or self.is_true(made) else None
 

@@ -7,12 +7,13 @@ from hmac import compare_digest
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from rescind.engine.freshness import Freshness, Moment
+from rescind.engine.kept import Made
 from rescind.engine.principals import SESSION, USER, named
 from rescind.model.changes import Change, Origin, Plan, touched_by
 from rescind.model.errors import Changed, Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
-from rescind.store.contract import Reader, Store
+from rescind.store.contract import Head, Reader, Store
 from rescind.usecases import apis, sessions, tokens
 from rescind.usecases.actor import (
     SESSION_PREFIX,
@@ -108,12 +109,14 @@ class Service:
         *,
         faithful_grants: bool = False,
         used: Callable[[int, int], None] = lambda _, __: None,
+        foresee: Callable[[Reader, Plan, Head], Sequence[tuple[Made[Any], Made[Any]]]] = lambda _, __, ___: (),
     ) -> None:
         self._store = store
         self._freshness = freshness
         self.issuer = issuer
         self._faithful_grants = faithful_grants
         self._note_use = used
+        self._foresee = foresee
         self._met: set[str] = set()
 
     def read(
@@ -323,10 +326,14 @@ class Service:
         with self._store.writing(known.revision if known else 0) as writer:
             moment = self._freshness.accept(writer.head, known)
             now = max(writer.head.clock, writer.head.time + 1)
-            unit, result, origin = planned(writer.reader(moment.instant), writer.next_key, now)
+            reader = writer.reader(moment.instant)
+            unit, result, origin = planned(reader, writer.next_key, now)
             if not unit.plan:
                 return Answer(result, moment, unit.asks, unit.organization)
+            foreseen = self._foresee(reader, unit.plan, writer.head)
             change = writer.commit(unit.plan, origin)
+            for last, then in foreseen:
+                last.then = then
             self._freshness.written(writer.head, change, touched_by(unit.plan))
         moment = Moment(change.revision, max(moment.instant, change.time))
         return Answer(result, moment, unit.asks, unit.organization, change)
