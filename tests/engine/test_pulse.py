@@ -150,7 +150,8 @@ async def _ask_and_go(node: Node) -> None:
 
 
 def test_who_waits_when_the_node_ends_is_told_so(far: Node) -> None:
-    assert asyncio.run(_close_while_waited_for(far)) == [True] * 3
+    """And who comes after that, where there is no connection to ask by."""
+    assert asyncio.run(_close_while_waited_for(far)) == [True] * 4
 
 
 async def _close_while_waited_for(node: Node) -> list[bool]:
@@ -161,4 +162,6 @@ async def _close_while_waited_for(node: Node) -> list[bool]:
     waiting.append(asyncio.ensure_future(node.decisions.pulse.now()))
     await asyncio.sleep(0)
     node.decisions.pulse.close()
+    node.decisions.pulse._heads.close()
+    waiting.append(asyncio.ensure_future(node.decisions.pulse.now()))
     return [isinstance(told, Unavailable) for told in await asyncio.gather(*waiting, return_exceptions=True)]

@@ -106,7 +106,7 @@ class Subject:
 
     @property
     def own(self) -> tuple[int, ...]:
-        """The keys of a member of an organization, whose facts are hers alone: user and membership."""
+        """Of a member of an organization the keys whose facts are hers alone, user and membership; else none."""
         who = self.principal
         return (who.user, who.membership) if who and who.membership and not who.session else ()
 

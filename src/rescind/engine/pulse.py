@@ -78,7 +78,9 @@ class Pulse:
         """Let go of the thread, and of those who still wait."""
         self._look_away()
         self.thread.shutdown(wait=False, cancel_futures=True)
-        _tell([*self._served, *self._waiting], Unavailable("the node is ending"))
+        left, self._served, self._waiting = [*self._served, *self._waiting], [], []
+        self._is_asked, self._busy = False, None
+        _tell(left, Unavailable("the node is ending"))
 
     def _read_for_turn(self) -> None:
         """Read for all requests that came in this turn of the loop."""
@@ -172,7 +174,11 @@ class Pulse:
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
                 self._end(error)
 
-        asyncio.get_running_loop().run_in_executor(self.thread, beat).add_done_callback(end)
+        try:
+            asyncio.get_running_loop().run_in_executor(self.thread, beat).add_done_callback(end)
+        except RuntimeError:
+            # The thread takes nothing more.
+            self._end(Unavailable("the node is ending"))
 
     def _end(self, outcome: _Beat | Exception) -> None:
         """Tell those for whom the head was read, and ask again for those who came meanwhile."""

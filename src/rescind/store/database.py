@@ -30,7 +30,7 @@ _REMEMBERED_MAX = 2000
 """Things of which one reader remembers what it read."""
 
 
-Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 
 
 class Query(Protocol):
@@ -228,9 +228,9 @@ class _Direct:
         """Give back the connection."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._driver = None
 
-    def _ask(self, ask: Callable[[Any], Answer]) -> Answer:
+    def _ask(self, ask: Callable[[Any], Found]) -> Found:
         """Ask the driver, on a fresh connection if the one there is has died. Raises `Unavailable`."""
         self._database.renew()
         if self._generation != self._database.generation:

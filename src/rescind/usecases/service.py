@@ -98,7 +98,8 @@ class Operator:
 class Service:
     """Runs use cases. `faithful_grants` lets everybody grant what he does not hold, for those who emulate.
 
-    `used` hears of every membership, by key, that the API was used with, and when.
+    `used` hears of every membership, by key, that the API was used with, and when. `foresee` is asked before each
+    commit for what is kept, and what takes its place when that is done.
     """
 
     def __init__(
