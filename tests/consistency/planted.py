@@ -171,10 +171,10 @@ def miss_the_second_entry_of_a_batch(original: Callable[[Plan], list[int]], plan
 
 
 @_instead_of("rescind.engine.pulse:Pulse._end")
-def join_a_read_already_sent(original: Callable[..., None], self: Pulse, outcome: Any) -> None:
+def join_a_read_already_sent(original: Callable[..., None], self: Pulse, question: Any, outcome: Any) -> None:
     """Who comes while the head is being read is told what that reading says: the list is taken too late."""
-    self._served, self._waiting = [*self._served, *self._waiting], []
-    original(self, outcome)
+    waiting, self._waiting = [*question.waiting, *self._waiting], []
+    original(self, question._replace(waiting=waiting), outcome)
 
 
 @_instead_of("rescind.store.database:DatabaseHeadReader.read")

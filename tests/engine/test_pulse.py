@@ -1,10 +1,11 @@
 """The pulse of an event loop: everybody who waits hears, by a reading that began after he came."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
@@ -96,7 +97,7 @@ async def _lose_connections(node: Node, how: str) -> int:
                 moments = await asyncio.wait_for(asking, 10)
             finally:
                 for backend in stopped:
-                    with suppress(ProcessLookupError):
+                    with contextlib.suppress(ProcessLookupError):
                         os.kill(backend, signal.SIGCONT)
             assert {moment.revision for moment in moments} == {node.store.head().revision}
             answered += 1
@@ -132,6 +133,52 @@ def _end_other_connections(node: Node) -> None:
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     engine.dispose()
+
+
+def test_a_connection_that_ends_while_a_thread_reads_starts_no_second_reading(
+    far: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who came after it would be told what that had read before he came."""
+    other = build(Settings(database=far.settings.database))
+    assert asyncio.run(_end_while_catching_up(far, other, monkeypatch))
+    other.decisions.pulse.close()
+    other.store.close()
+
+
+async def _end_while_catching_up(node: Node, other: Node, monkeypatch: pytest.MonkeyPatch) -> bool:
+    pulse = node.decisions.pulse
+    await pulse.now()
+    await asyncio.to_thread(_write, other)
+    reading, read_on = _hold_up(monkeypatch, pulse, "_read_touched")
+    first = asyncio.ensure_future(pulse.now())
+    assert await asyncio.to_thread(reading.wait, 20)
+    preparing, go_on = _hold_up(monkeypatch, pulse._heads, "prepare")
+    backend = pulse._heads._driver.info.backend_pid
+    with contextlib.closing(other.store.engine.pool.raw_connection()) as connection:
+        connection.cursor().execute("SELECT pg_terminate_backend(%s)", (backend,))
+    await asyncio.sleep(0.2)
+    read_on.set()
+    await first
+    # Nothing is read now; a second reading would have been, and would be over when he who comes next has asked.
+    preparing.wait(0.5)
+    written = await asyncio.to_thread(_write, other)
+    second = asyncio.ensure_future(pulse.now())
+    await asyncio.sleep(0.1)
+    go_on.set()
+    return (await second).revision == written
+
+
+def _hold_up(monkeypatch: pytest.MonkeyPatch, whose: object, name: str) -> tuple[threading.Event, threading.Event]:
+    """Let calls of a method wait until the second event is set; the first says that one waits."""
+    does, begun, may = getattr(whose, name), threading.Event(), threading.Event()
+
+    def held(*args: object) -> object:
+        begun.set()
+        assert may.wait(20)
+        return does(*args)
+
+    monkeypatch.setattr(whose, name, held)
+    return begun, may
 
 
 def test_a_node_that_was_asked_in_one_loop_is_asked_in_another(far: Node) -> None:

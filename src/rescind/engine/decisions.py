@@ -148,7 +148,10 @@ Wanted = tuple[str, int, str, str]
 
 
 class Decisions:
-    """The engine of one node. All but `load` belongs to one thread, or one event loop."""
+    """The engine of one node. All but `load` and `foresee` belongs to one thread, or one event loop.
+
+    `load` is called in one other at a time; `foresee` in many: it looks at what is kept without using it, and proves.
+    """
 
     def __init__(self, store: Store, pulse: Pulse, touches: Touches, *, principals_max: int = PRINCIPALS_MAX) -> None:
         self.pulse = pulse

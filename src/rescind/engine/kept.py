@@ -79,8 +79,8 @@ class Made(Generic[Value]):
 
     With `seen` None it is good at that one revision; after its generation it is good for nothing. It was proven last
     with `proof`, if time cannot end it. What of the value is looked up most may lie `at_hand`: each step to what lies
-    further away costs as much as all that is done with it. What takes its place from a later revision on may be
-    there before it is asked for: `then`.
+    further away costs as much as all that is done with it. What takes its place from a later revision on, and not
+    before it, may be there already: `then`, which any thread may set.
     """
 
     value: Value
@@ -183,8 +183,9 @@ class Kept(Generic[Value]):
             if made is None:
                 return None
             self._put(key, place, made)
-        if made.then is not None and made.then.revision <= self._touches.moment.revision:
-            made = made.then
+        then = made.then
+        if then is not None and then.revision <= self._touches.moment.revision:
+            made = then
             self._put(key, place, made)
         return made if made.proof is self._touches.proof or self.is_true(made) else None
 

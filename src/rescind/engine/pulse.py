@@ -14,6 +14,7 @@ from rescind.store.contract import Head, Store
 
 _ANSWER_SECONDS_MAX = 5.0
 """A database that has not answered by then is asked by another connection."""
+_ENDING = "the node is ending"
 _MISSED_MAX = 10_000
 """After more changes than that everything is read anew."""
 
@@ -26,11 +27,21 @@ class _Beat(NamedTuple):
     touched: Mapping[int, int] | None
 
 
+class _Question(NamedTuple):
+    """The head was asked for: for whom, what was known then, and when that was."""
+
+    waiting: "list[asyncio.Future[Moment]]"
+    known: Head | None
+    began: float
+
+
 class Pulse:
-    """Keeps `touches` at the newest moment. Everything but `refresh` belongs to one event loop.
+    """Keeps `touches` at the newest moment. Everything belongs to one event loop; `refresh` is for where there is none.
 
     Where reading the head costs microseconds the loop does it at once, for all requests of one turn. Where another
     machine answers it asks for all that wait, and goes on until the answer is there; a thread opens the connection.
+    One question is under way at a time, and whoever comes meanwhile is one of those of the next: it is on the wire
+    (`_asked`), or with the thread, and its end is `_end`.
     """
 
     def __init__(self, store: Store, freshness: Freshness, touches: Touches, *, is_near: bool) -> None:
@@ -40,18 +51,12 @@ class Pulse:
         self._is_near = is_near
         self._heads = store.head_reader()
         self._waiting: list[asyncio.Future[Moment]] = []
-        self._served: list[asyncio.Future[Moment]] = []
-        """Those for whom the head is being read; who comes meanwhile is one of those who wait."""
         self._busy: asyncio.AbstractEventLoop | None = None
-        """The loop in which the head is being read."""
-        self._began = 0.0
-        """When it was asked for last."""
-        self._known: Head | None = None
-        """What was known then."""
-        self._is_asked = False
-        """Whether it was asked for without waiting, and is not there yet."""
+        """The loop in which somebody waits, or a question is under way."""
+        self._asked: _Question | None = None
         self._watched: tuple[asyncio.AbstractEventLoop, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
         # One thread: its connection is its own, and what it reads follows what it read before.
         self.thread = ThreadPoolExecutor(1, "pulse")
 
@@ -62,28 +67,32 @@ class Pulse:
 
     async def now(self) -> Moment:
         """The newest moment, by a reading that begins after this call. Raises `Unavailable`."""
+        if self._is_closed:
+            raise Unavailable(_ENDING)
         loop = asyncio.get_running_loop()
+        if self._busy is not loop:
+            # Whoever waited in a loop that is gone is gone with it.
+            self._busy, self._waiting, self._asked = loop, [], None
+            loop.call_soon(self._read_for_turn if self._is_near else self._ask)
         # Each has a future of his own: who goes away must not take the others' answer with him.
         waiting: asyncio.Future[Moment] = loop.create_future()
         self._waiting.append(waiting)
-        if self._is_near:
-            if len(self._waiting) == 1:
-                loop.call_soon(self._read_for_turn)
-        elif self._busy is not loop:
-            self._busy = loop
-            loop.call_soon(self._ask)
         return await waiting
 
     def close(self) -> None:
-        """Let go of the thread, and of those who still wait."""
+        """Let go of the thread and the connection, and tell those who still wait. Nobody is answered any more."""
+        self._is_closed = True
         self._look_away()
         self.thread.shutdown(wait=False, cancel_futures=True)
-        left, self._served, self._waiting = [*self._served, *self._waiting], [], []
-        self._is_asked, self._busy = False, None
-        _tell(left, Unavailable("the node is ending"))
+        left, self._waiting = self._waiting, []
+        if self._asked is not None:
+            self._heads.give_up()
+            left, self._asked = [*self._asked.waiting, *left], None
+        _tell(left, Unavailable(_ENDING))
 
     def _read_for_turn(self) -> None:
         """Read for all requests that came in this turn of the loop."""
+        self._busy = None
         waiting, self._waiting = self._waiting, []
         began = perf_counter()
         try:
@@ -97,22 +106,28 @@ class Pulse:
 
     def _ask(self) -> None:
         """Ask for the head, for all who wait."""
-        self._served, self._waiting = self._waiting, []
-        self._began, known = perf_counter(), self._freshness.known
-        descriptor = self._heads.send(known.revision if known else 0)
-        if descriptor is None:
-            self._give_up()
-        else:
-            self._is_asked, self._known = True, known
-            self._watch(descriptor)
+        if not self._waiting:
+            self._busy = None
+            return
+        question = _Question(self._waiting, self._freshness.known, perf_counter())
+        self._waiting = []
+        try:
+            descriptor = self._heads.send(question.known.revision if question.known else 0)
+            if descriptor is None:
+                self._ask_anew(question)
+            else:
+                self._watch(descriptor)
+                self._asked = question
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            self._end(question, error)
 
     def _watch(self, descriptor: int) -> None:
         """Have what arrives there heard, until it is looked away."""
         loop = asyncio.get_running_loop()
         if self._watched != (loop, descriptor):
             self._look_away()
-            self._watched = loop, descriptor
             loop.add_reader(descriptor, self._hear)
+            self._watched = loop, descriptor
         if self._timer is None:
             self._timer = loop.call_later(_ANSWER_SECONDS_MAX, self._lose_patience)
 
@@ -126,73 +141,68 @@ class Pulse:
 
     def _hear(self) -> None:
         """Take the answer, as soon as it is all there."""
+        question = self._asked
         try:
             head = self._heads.receive()
-        except Unavailable:
-            self._give_up()
+        except Exception:  # noqa: BLE001 - whatever it is, another connection is asked, now or when somebody asks
+            self._look_away()
+            if question is not None:
+                self._ask_anew(question)
             return
-        if head is None or not self._is_asked:
+        if head is None or question is None:
             return
-        self._is_asked = False
+        self._asked = None
         try:
-            moment = self._freshness.take(head, self._known)
+            moment = self._freshness.take(head, question.known)
             if self._noted(head, moment) is None and self._can_catch_up(head, moment):
-                self._go_on_in_thread(partial(self._caught_up, head, moment))
+                self._go_on_in_thread(question, partial(self._caught_up, head, moment))
                 return
             outcome: _Beat | Exception = self._caught_up(head, moment)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
             outcome = error
-        self._end(outcome)
+        self._end(question, outcome)
 
     def _lose_patience(self) -> None:
         """Give up what has not been answered for so long. One timer serves for one question after the other."""
         self._timer = None
-        if not self._is_asked:
+        if self._asked is None:
             return
-        left = self._began + _ANSWER_SECONDS_MAX - perf_counter()
+        left = self._asked.began + _ANSWER_SECONDS_MAX - perf_counter()
         if left > 0:
             self._timer = asyncio.get_running_loop().call_later(left, self._lose_patience)
         else:
-            self._give_up()
+            self._ask_anew(self._asked)
 
-    def _give_up(self) -> None:
-        """Let go of the connection: its answer, if it comes, is not the next one's. Who is served is so by another."""
+    def _ask_anew(self, question: _Question) -> None:
+        """Ask by another connection: an answer of this one, if it comes, must not be taken for the next one's."""
+        self._asked = None
         self._look_away()
         self._heads.give_up()
-        self._is_asked = False
-        if self._served:
-            self._go_on_in_thread(self._open_and_beat)
+        self._go_on_in_thread(question, self._open_and_beat)
 
-    def _go_on_in_thread(self, beat: Callable[[], _Beat]) -> None:
+    def _go_on_in_thread(self, question: _Question, beat: Callable[[], _Beat]) -> None:
         """Go on with what has to be waited for."""
 
         def end(beating: asyncio.Future[_Beat]) -> None:
             try:
-                self._end(beating.result())
+                outcome: _Beat | Exception = beating.result()
             except asyncio.CancelledError:
-                self._end(Unavailable("the node is ending"))
+                outcome = Unavailable(_ENDING)
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-                self._end(error)
+                outcome = error
+            self._end(question, outcome)
 
-        try:
-            asyncio.get_running_loop().run_in_executor(self.thread, beat).add_done_callback(end)
-        except RuntimeError:
-            # The thread takes nothing more.
-            self._end(Unavailable("the node is ending"))
+        asyncio.get_running_loop().run_in_executor(self.thread, beat).add_done_callback(end)
 
-    def _end(self, outcome: _Beat | Exception) -> None:
+    def _end(self, question: _Question, outcome: _Beat | Exception) -> None:
         """Tell those for whom the head was read, and ask again for those who came meanwhile."""
-        served, self._served = self._served, []
         if isinstance(outcome, _Beat):
-            self._freshness.observe(perf_counter() - self._began)
+            self._freshness.observe(perf_counter() - question.began)
             self._take(outcome)
-            _tell(served, self._touches.moment)
+            _tell(question.waiting, self._touches.moment)
         else:
-            _tell(served, outcome)
-        if self._waiting:
-            self._ask()
-        else:
-            self._busy = None
+            _tell(question.waiting, outcome)
+        self._ask()
 
     def _open_and_beat(self) -> _Beat:
         beat = self._beat()

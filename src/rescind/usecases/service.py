@@ -334,6 +334,7 @@ class Service:
             foreseen = self._foresee(reader, unit.plan, writer.head)
             change = writer.commit(unit.plan, origin)
             for last, then in foreseen:
+                # Not before: what was not written is never so. It counts from the revision of the change on.
                 last.then = then
             self._freshness.written(writer.head, change, touched_by(unit.plan))
         moment = Moment(change.revision, max(moment.instant, change.time))
