@@ -17,6 +17,7 @@ from functools import wraps
 from itertools import takewhile
 from typing import Any
 
+from rescind.engine.decisions import Decisions
 from rescind.engine.freshness import Freshness, Moment
 from rescind.engine.kept import Kept, Made, Noting, Touches
 from rescind.engine.pulse import Pulse
@@ -24,7 +25,7 @@ from rescind.model.changes import Change, Origin, Plan
 from rescind.model.errors import Unavailable
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
-from rescind.store.contract import Head
+from rescind.store.contract import Head, Reader
 from rescind.store.database import Database, DatabaseHeadReader, DatabaseWriter
 from rescind.usecases import service
 from rescind.usecases.service import Call, Service
@@ -165,6 +166,14 @@ def forget_suspension(original: Callable[[Plan], list[int]], plan: Plan) -> list
 def miss_the_second_entry_of_a_batch(original: Callable[[Plan], list[int]], plan: Plan) -> list[int]:
     """Of all that a change ends, only the first is named as touched."""
     return original(replace(plan, closed=plan.closed[:1]))
+
+
+@_instead_of("rescind.engine.decisions:Decisions.foresee")
+def foresee_that_nothing_ends(
+    original: Callable[..., Any], self: Decisions, reader: Reader, plan: Plan, head: Head
+) -> Any:
+    """Whom a write is about is made ready with what it gives, and keeps what it takes."""
+    return original(self, reader, replace(plan, closed=[replace(one, key=0) for one in plan.closed]), head)
 
 
 # --- the head -------------------------------------------------------------------------------------------------------

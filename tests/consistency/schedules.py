@@ -401,6 +401,7 @@ class Kind:
 
 
 SQLITE, WORKERS, POSTGRES = Kind("sqlite"), Kind("sqlite", nodes=1, workers=2), Kind("postgres")
+ALONE = Kind("sqlite", nodes=1)
 STALE, BACKWARDS, LOST, TWICE = "stale", "backwards", "lost", "twice"
 CHAIN, WRONG, ERROR = "chain", "wrong", "error"
 
@@ -408,6 +409,7 @@ CONTROLS: dict[str, tuple[Kind, Callable[[Scene], None], str]] = {
     "skip_one_revalidation": (WORKERS, take_a_role, WRONG),
     "compare_revisions_the_wrong_way": (SQLITE, take_a_role, WRONG),
     "stamp_with_a_later_proof": (SQLITE, take_a_role, WRONG),
+    "foresee_that_nothing_ends": (ALONE, take_a_role, WRONG),
     "acknowledge_before_commit": (SQLITE, ask_at_once, STALE),
     "join_a_read_already_sent": (POSTGRES, ask_while_the_head_is_read, STALE),
     "read_the_head_beside_an_open_cursor": (SQLITE, ask_at_once, STALE),
