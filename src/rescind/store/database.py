@@ -292,11 +292,10 @@ class DatabaseHeadReader(_Direct):
     def prepare(self) -> None:
         """See `contract.HeadReader.prepare`."""
         if self._query is None and self._connection is not None:
-            driver = self._connection.connection.driver_connection
             # If this fails, the next reading finds out what has become of the connection.
             with suppress(self._error):
                 parameters = self._statement.parameters({"known": 0})
-                self._query = self._database.engine.prepare(driver, self._statement.text, parameters)
+                self._query = self._database.engine.prepare(self._driver, self._statement.text, parameters)
 
     def send(self, known: int = 0) -> int | None:
         """See `contract.HeadReader.send`."""
