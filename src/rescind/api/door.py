@@ -35,6 +35,7 @@ from rescind.api.exchange import Exchange, Operation, Previewed
 from rescind.api.impacts import ImpactSaid
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.api.previews import PREVIEW_PARAMETERS, is_preview
+from rescind.api.refusals import detached
 from rescind.api.segments import Segment, parted
 from rescind.model.errors import Invalid, NotFound, Refusal, Unavailable
 from rescind.usecases.requirements import Acting
@@ -125,7 +126,7 @@ def _after_what_was_written(refusal: Refusal, scope: Scope) -> Refusal:
 def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
     async def refused(request: Request, refusal: Exception) -> Response:
         assert isinstance(refusal, Refusal)
-        return manners.refusal(_after_what_was_written(refusal, request.scope))
+        return manners.refusal(_after_what_was_written(detached(refusal), request.scope))
 
     async def malformed(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -136,13 +137,13 @@ def _refuse_in_its_manners(app: FastAPI, manners: Manners) -> None:
             except NotFound:
                 pass
             except Refusal as refusal:
-                return manners.refusal(refusal)
+                return manners.refusal(detached(refusal))
         said = manners.malformed(error.errors()) if manners.malformed else Invalid(_said(error))
         return manners.refusal(said)
 
     async def previewed(_: Request, found: Exception) -> Response:
         assert isinstance(found, Previewed)
-        return found.response
+        return detached(found).response
 
     async def unknown(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -283,7 +284,7 @@ class _Threshold:
         except Gone:
             return
         except Refusal as refusal:
-            await self._manners.refusal(refusal)(scope, receive, sending)
+            await self._manners.refusal(detached(refusal))(scope, receive, sending)
         except Exception:  # noqa: BLE001 - the last resort: whatever it is, it is answered, logged and counted
             _log.exception("failed", request_id=request_id)
             if status == 0:

@@ -1,5 +1,7 @@
 """What every face says alike when it refuses: the status, and the headers that go with it."""
 
+from typing import TypeVar
+
 from fastapi import Response
 
 from rescind.model.errors import (
@@ -15,6 +17,8 @@ from rescind.model.errors import (
     Unavailable,
 )
 
+Raised = TypeVar("Raised", bound=Exception)
+
 _STATUS: dict[type[Refusal], int] = {
     Invalid: 400,
     Unauthenticated: 401,
@@ -26,6 +30,16 @@ _STATUS: dict[type[Refusal], int] = {
     TooMany: 429,
     Unavailable: 503,
 }
+
+
+def detached(refused: Raised) -> Raised:
+    """The same without where it was raised.
+
+    What was raised in a thread and the call that waited for that hold each other, and with them all that was read of
+    the request: up to megabytes, which nothing would free before the collector of circles looks for them.
+    """
+    refused.__traceback__ = refused.__context__ = None
+    return refused
 
 
 def status_of(refusal: Refusal) -> int:

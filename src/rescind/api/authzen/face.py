@@ -20,7 +20,7 @@ from rescind.api.authzen.callers import Callers, caller_of
 from rescind.api.body import BODY_BYTES_MAX, Gone, Receive, Scope, Send
 from rescind.api.cursors import Cursors
 from rescind.api.metrics import REQUEST_SECONDS
-from rescind.api.refusals import headers_of, status_of
+from rescind.api.refusals import detached, headers_of, status_of
 from rescind.engine.decisions import Decisions, Question, Wanted
 from rescind.engine.freshness import Moment
 from rescind.model.errors import Invalid, Refusal, Unauthenticated
@@ -105,7 +105,7 @@ class AuthZen:
             return
         except Refusal as refusal:
             status = status_of(refusal)
-            body = _refused(status, refusal.message)
+            body = _refused(status, detached(refusal).message)
             headers += _headers_of(refusal)
         except HTTPException as error:
             status, body = error.status_code, _refused(error.status_code, error.detail)
