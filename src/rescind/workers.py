@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
+_START_SECONDS_MAX = 30
+
 
 class Workers(Multiprocess):
     """A process for each of the sockets, which are all at one address.
@@ -54,8 +56,16 @@ class Workers(Multiprocess):
             listener.close()
 
     def restart_all(self) -> None:
-        """Replace each worker by a new one, as long as that succeeds."""
-        self._one_by_one(super().restart_all, as_long_as_replaced=True)
+        """Replace each worker by a new one, as long as that succeeds.
+
+        A new one may take longer to start than one that works to say that it does.
+        """
+        usual = self.config.timeout_worker_healthcheck
+        self.config.timeout_worker_healthcheck = _START_SECONDS_MAX
+        try:
+            self._one_by_one(super().restart_all, as_long_as_replaced=True)
+        finally:
+            self.config.timeout_worker_healthcheck = usual
 
     def handle_ttin(self) -> None:
         """Start no more than the settings say."""
