@@ -11,6 +11,8 @@ fails everything.
 The bound is an ASGI endpoint on the same server with the same settings, without a framework: it decodes the same body,
 looks the subject up in a dictionary and answers in as many bytes. It reads no credential, no database, no clock. Each
 round measures each row on both, one after the other; shown are medians, and the ratio is the median of the rounds' own.
+Each worker has its process for management calls, as is the default; what is written and listed meanwhile is measured
+without that, too: `--no-management-process`.
 `wrk`, the node, the writers and PostgreSQL share the machine, so that rates are lower bounds.
 """
 
@@ -151,6 +153,14 @@ def run(users: int, rounds: int, seconds: int, workers: Sequence[int]) -> list[M
                     place = Place(kind, number, ours, bound, asked, rounds, seconds)
                     place.verify(asked.questions, revoked)
                     measured += [*place.beside_bare(), *place.while_revoking(edges, revoked), *place.while_listing()]
+            print(f"\n### {kind}, 1 worker without a process for management calls\n", flush=True)
+            folder = Path(scratch) / f"{kind}-alone"
+            folder.mkdir()
+            with Server(database, folder, "--no-management-process") as ours:
+                place = Place(kind, 1, ours, 0, asked, rounds, seconds)
+                place.verify(asked.questions, revoked)
+                place.while_revoking(edges, revoked)
+                place.while_listing()
     return measured
 
 

@@ -103,6 +103,16 @@ class Server:
                     found.append(child)
         return found or [parent]
 
+    def managers(self) -> list[psutil.Process]:
+        """The processes that are for management calls alone, started or still starting."""
+        assert self.process is not None
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if ":manage" in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
     def listening(self) -> int:
         """How many processes take connections."""
         found = 0

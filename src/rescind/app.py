@@ -3,9 +3,12 @@
 import gc
 import re
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio.to_thread
+import uvloop
 
 from rescind.api import metrics
 from rescind.api.auth0.face import AUTHENTICATION, MANAGEMENT
@@ -24,6 +27,7 @@ from rescind.engine.freshness import Freshness
 from rescind.engine.kept import Touches
 from rescind.engine.pulse import Pulse
 from rescind.logs import configure_logs
+from rescind.management import Management, serve
 from rescind.secret_key import secret_key
 from rescind.settings import Settings
 from rescind.store.database import Database
@@ -78,8 +82,11 @@ def decisions_of(store: Database, freshness: Freshness) -> Decisions:
     return Decisions(store, Pulse(store, freshness, touches, is_near=store.engine.is_near), touches)
 
 
-def application(node: Node) -> App:
-    """The node as one ASGI application: each face under its prefix, the probes for everything else."""
+def application(node: Node, management: Management | None = None) -> App:
+    """The node as one ASGI application: each face under its prefix, the probes for everything else.
+
+    What is not about decisions is for `management`, if that is given.
+    """
     cursors = Cursors(node.store.head().database)
     parts = {
         "rescind.service": node.service,
@@ -91,14 +98,18 @@ def application(node: Node) -> App:
     }
     decide = authzen.AuthZen(authzen.Parts(node.store, node.decisions, cursors, node.service.issuer, catalogue()))
     faces: list[tuple[str, App]] = [(authzen.PREFIX, decide), (authzen.METADATA, decide)]
-    faces += [(place, face) for door in DOORS for face in [door.open(parts)] for place in (door.prefix, *door.places)]
+    for door in DOORS:
+        face = door.open(parts)
+        if management is not None:
+            face = management.before(face)
+        faces += [(place, face) for place in (door.prefix, *door.places)]
     draining = Draining()
     rest = probes(node.freshness, draining)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             draining.begin_with_signal()
-            await _live(node, receive, send)
+            await _live(node, management, receive, send)
             return
         send = draining.sender(send)
         for prefix, face in faces:
@@ -133,9 +144,27 @@ def catalogue() -> dict[str, set[str]]:
 def create() -> App:
     """What the server calls in each of its processes."""
     configure_logs()
-    app = application(build(Settings.handed_over()))
+    settings = Settings.handed_over()
+    node = build(settings)
+    app = application(node, Management(MANAGE, node.freshness) if settings.management_process else None)
     _favour_decisions()
     return app
+
+
+MANAGE = "rescind.app:manage"
+"""What a process does that is for management calls."""
+
+
+def manage(descriptor: int) -> None:
+    """Answer management calls that come through a socket, until its other side ends: that also ends this process."""
+    configure_logs()
+    node = build(Settings.handed_over())
+
+    async def live() -> None:
+        async with _alive(node):
+            await serve(descriptor, application(node), node.freshness)
+
+    uvloop.run(live())
 
 
 _SWITCH_SECONDS = 0.0005
@@ -153,16 +182,27 @@ def _favour_decisions() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-async def _live(node: Node, receive: Receive, send: Send) -> None:
-    """Begin and end with the server. A handler must never wait for a connection that other handlers hold."""
+async def _live(node: Node, management: Management | None, receive: Receive, send: Send) -> None:
+    """Begin and end with the server."""
     message: Message = await receive()
     assert message["type"] == "lifespan.startup"
+    async with _alive(node):
+        if management is not None:
+            management.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if management is not None:
+            await management.stop()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+@asynccontextmanager
+async def _alive(node: Node) -> AsyncIterator[None]:
+    """A node at work. A handler must never wait for a connection that other handlers hold."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = node.store.engine.connections_max - 1
     node.activity.start()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
+    yield
     node.mail.close()
     await anyio.to_thread.run_sync(node.activity.stop)
     node.decisions.pulse.close()
     node.store.close()
-    await send({"type": "lifespan.shutdown.complete"})

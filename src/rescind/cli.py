@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from rescind.usecases.clients import FirstClient
     from rescind.usecases.keys import NewKey
 
+_TERMINATED = 128 + signal.SIGTERM
 ROOT_EMAIL_DEFAULT = "root@localhost"
 DATABASE_DEFAULT = "sqlite:///rescind.db"
 
@@ -84,6 +87,13 @@ for _command in COMMANDS:
 @click.option("--port", envvar="RESCIND_PORT", default=8480, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--public-url", envvar="RESCIND_PUBLIC_URL", default="", help="The address under which clients reach it.")
 @click.option("--workers", envvar="RESCIND_WORKERS", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option(
+    "--management-process/--no-management-process",
+    envvar="RESCIND_MANAGEMENT_PROCESS",
+    default=True,
+    show_default=True,
+    help="Give each worker a second process, for management calls: so they do not hold its decisions up.",
+)
 @click.option("--tls", envvar="RESCIND_TLS", type=click.Choice(["auto"]), help="`auto` makes a local certificate.")
 @click.option("--tls-name", envvar="RESCIND_TLS_NAME", multiple=True, help="A further name for `--tls auto`.")
 @click.option("--tls-folder", envvar="RESCIND_TLS_FOLDER", default="rescind-tls", type=click.Path(path_type=Path))
@@ -142,19 +152,45 @@ def serve(
     options |= {name: options[name] or "" for name in ("tls_cert", "tls_key")}
     settings = Settings(**options)
     configure_logs()
-    node = _open(settings, migrate_empty=True)
-    _initialise(node, settings, root_email, root_password, root_api_key)
-    node.store.close()
-    for name in ("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY", "RESCIND_AUTH0_CLIENT_SECRET"):
-        # They have done their work, and processes started from here must not inherit them.
-        os.environ.pop(name, None)
-    _run(settings)
+    with _counted_together(settings):
+        node = _open(settings, migrate_empty=True)
+        _initialise(node, settings, root_email, root_password, root_api_key)
+        node.store.close()
+        for name in ("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY", "RESCIND_AUTH0_CLIENT_SECRET"):
+            # They have done their work, and processes started from here must not inherit them.
+            os.environ.pop(name, None)
+        _run(settings)
+
+
+@contextmanager
+def _counted_together(settings: "Settings") -> Iterator[None]:
+    """Let each of several processes write its numbers to a file of its own, before anything imports the metrics.
+
+    SIGTERM ends the process as if it was not looked at, but not before the files are gone.
+    """
+    import tempfile
+
+    if settings.workers == 1 and not settings.management_process:
+        yield
+        return
+
+    def end(number: int, _: Any) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(_TERMINATED)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            yield
+    except SystemExit as ended:
+        if ended.code != _TERMINATED:
+            raise
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _run(settings: "Settings") -> None:
-    import tempfile
-    from contextlib import ExitStack
-
     import uvicorn
 
     from rescind.workers import Workers, listeners
@@ -168,6 +204,7 @@ def _run(settings: "Settings") -> None:
         "workers": settings.workers,
         "loop": "uvloop",
         "http": "httptools",
+        "ws": "none",
         "ssl_certfile": settings.tls_cert or None,
         "ssl_keyfile": settings.tls_key or None,
         "proxy_headers": bool(settings.trusted_proxies),
@@ -182,9 +219,7 @@ def _run(settings: "Settings") -> None:
     if settings.workers == 1:
         uvicorn.run("rescind.app:create", **how)
         return
-    # Before anything imports the metrics: each worker writes its numbers to a file of its own.
-    with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder, ExitStack() as stack:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    with ExitStack() as stack:
         try:
             sockets = stack.enter_context(listeners(settings.host, settings.port, settings.workers))
         except OSError as error:

@@ -16,6 +16,7 @@ class Settings:
     port: int = 8480
     public_url: str = ""
     workers: int = 1
+    management_process: bool = True
     tls_cert: str = ""
     tls_key: str = ""
     trusted_proxies: str = ""

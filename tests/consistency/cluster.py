@@ -127,7 +127,9 @@ class Cluster:
         for number, place in enumerate(places):
             own = folder / f"node{number}"
             own.mkdir()
-            self.nodes.append(Node(self._launcher, place, own, *options, bug=bug))
+            # Every second one manages in a process of its own.
+            own_process = ("--management-process",) * (number % 2)
+            self.nodes.append(Node(self._launcher, place, own, *options, *own_process, bug=bug))
         self.urls = [node.url for node in self.nodes]
 
     def _open(self, nodes: int, folder: Path, database: str | None) -> list[str]:
@@ -194,6 +196,12 @@ class Cluster:
             assert time.monotonic() < deadline, "the worker is not replaced"
             time.sleep(0.02)
 
+    def kill_manager(self, node: int) -> None:
+        """End a process that is for management calls, if one is there; another one follows it in its own time."""
+        for manager in self.nodes[node].managers()[:1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                manager.kill()
+
     def pause(self, node: int) -> None:
         """Stop all processes of a node where they stand."""
         self.nodes[node].signal(signal.SIGSTOP)
@@ -212,7 +220,7 @@ class Cluster:
         limited: list[psutil.Process] = []
         try:
             for node in self.nodes:
-                for process in node.workers():
+                for process in (*node.workers(), *node.managers()):
                     with contextlib.suppress(psutil.NoSuchProcess):
                         process.rlimit(psutil.RLIMIT_FSIZE, (FULL_DISK_BYTES, psutil.RLIM_INFINITY))
                         limited.append(process)

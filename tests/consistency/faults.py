@@ -3,10 +3,13 @@
 What cannot be brought about here, and is therefore not tested, stands in `NOT_TESTED`.
 """
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import psutil
 
 from consistency.cluster import Cluster
 from consistency.proxy import Moment
@@ -61,6 +64,15 @@ def _on_workers(cluster: Cluster) -> bool:
     return cluster.workers > 1
 
 
+def _managed(cluster: Cluster) -> list[int]:
+    """The nodes that manage in a process of its own."""
+    return [place for place, node in enumerate(cluster.nodes) if "--management-process" in node.options]
+
+
+def _on_managers(cluster: Cluster) -> bool:
+    return bool(_managed(cluster))
+
+
 def _on_sqlite(cluster: Cluster) -> bool:
     return cluster.kind == "sqlite"
 
@@ -98,6 +110,23 @@ def kill_a_node(cluster: Cluster, chance: Chance) -> None:
 def kill_a_worker(cluster: Cluster, chance: Chance) -> None:
     """`kill -9` of one worker, which its node replaces."""
     cluster.kill_worker(_node(cluster, chance), chance.dice)
+
+
+@_happens(_on_managers)
+def kill_a_management_process(cluster: Cluster, chance: Chance) -> None:
+    """`kill -9` of a process that is for management calls: its worker goes on without it, until it has another."""
+    cluster.kill_manager(chance.dice.choice(_managed(cluster)))
+    time.sleep(chance.between(0, 2))
+
+
+@_happens(_on_managers)
+def stop_and_continue_a_management_process(cluster: Cluster, chance: Chance) -> None:
+    """The same with SIGSTOP and SIGCONT, perhaps while it has the lock."""
+    for manager in cluster.nodes[chance.dice.choice(_managed(cluster))].managers()[:1]:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ends with its worker
+            manager.suspend()
+            time.sleep(chance.between(1, 3))
+            manager.resume()
 
 
 @_happens(_on_any)

@@ -21,6 +21,7 @@ COMMAND = "consistency.launcher.main"
 """What a nursery forks."""
 BUG, CLOCK = "PLANTED_BUG", "MOVED_CLOCK"
 SERVED, INSTEAD = "rescind.app:create", "consistency.launcher:create"
+MANAGE = "consistency.launcher:manage"
 _OFFSET = struct.Struct("<q")
 
 
@@ -52,11 +53,22 @@ def _instead(serve: Callable[..., Any], application: str, **how: Any) -> Any:
 
 def create() -> Any:
     """What each process of a node serves: the same as ever, with what the environment asks for."""
+    _prepare()
+    app.MANAGE = MANAGE
+    return app.create()
+
+
+def manage(descriptor: int) -> None:
+    """The same for the processes that are for management calls."""
+    _prepare()
+    app.manage(descriptor)
+
+
+def _prepare() -> None:
     if CLOCK in os.environ:
         _follow(Path(os.environ[CLOCK]))
     if os.environ.get(BUG):
         plant(os.environ[BUG])
-    return app.create()
 
 
 def _follow(file: Path) -> None:

@@ -28,6 +28,7 @@ from servers import rescind
 from world import ROOT_KEY
 
 ROUNDS = 4
+NOBODY = {"subject": {"type": "user", "id": "x"}, "action": {"name": "a"}, "resource": {"type": "t", "id": "i"}}
 Start = Callable[..., Cluster]
 
 
@@ -369,8 +370,9 @@ def wait_until_ready(cluster: Cluster) -> None:
         while left:
             assert time.monotonic() < deadline, f"node {node} does not recover"
             client.hang_up(node)  # the next connection may be another worker's
-            call = client.read(node, "groups", {}, "GET", "/v2/users/me/groups", token=ROOT_KEY)
-            left = left - 1 if call.status == 200 else LANES * cluster.workers
+            managed = client.read(node, "groups", {}, "GET", "/v2/users/me/groups", token=ROOT_KEY)
+            decided = client.read(node, "evaluation", {}, "POST", "/access/v1/evaluation", NOBODY, token=ROOT_KEY)
+            left = left - 1 if managed.status == decided.status == 200 else LANES * cluster.workers
     client.close()
 
 

@@ -21,8 +21,35 @@ CONTAINERS_MAX = 20_000
 _SMALL_BYTES = 16 * 1024
 
 
+READING = ("GET", "HEAD", "OPTIONS")
+"""Methods that write nothing."""
+
+
 class Gone(Exception):  # noqa: N818 - nothing went wrong here
     """The client went away before its request was there."""
+
+
+async def whole_body(receive: Receive, limit: int) -> bytes:
+    """The body, at most so many bytes. Raises `Invalid`, and `Gone` if the client went away."""
+    body = await received(receive, limit)
+    if len(body) > limit:
+        raise Invalid(f"the body is longer than {limit // BODY_BYTES_MAX} MiB")
+    return body
+
+
+async def received(receive: Receive, limit: int) -> bytes:
+    """The body as it came; of one that is longer than the limit a beginning that is, too. Raises `Gone`."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        return whole
+    body = bytearray()
+    while message["type"] == "http.request":
+        body += message.get("body", b"")
+        if len(body) > limit or not message.get("more_body"):
+            return bytes(body)
+        message = await receive()
+    raise Gone
 
 
 async def checked_body(scope: Scope, receive: Receive, *, is_form: bool = False) -> bytes:
@@ -30,20 +57,9 @@ async def checked_body(scope: Scope, receive: Receive, *, is_form: bool = False)
 
     Raises `Invalid`, and `Gone` if the client went away: half a request must do nothing.
     """
-    reads = scope["method"] in ("GET", "HEAD", "OPTIONS")
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Gone
-        body += message.get("body", b"")
-        if len(body) > BODY_BYTES_MAX:
-            raise Invalid("the body is longer than 1 MiB")
-        if not message.get("more_body"):
-            break
-    if reads or not body.strip():
+    text = await whole_body(receive, BODY_BYTES_MAX)
+    if scope["method"] in READING or not text.strip():
         return b""
-    text = bytes(body)
     if is_form:
         return text
     if len(text) > _SMALL_BYTES:

@@ -45,6 +45,11 @@ METHOD_NOT_ALLOWED = 405
 _FORM = "application/x-www-form-urlencoded"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
+REQUEST_ID = "rescind.request_id"
+"""Where the scope of a request has its id, if it was given one before it comes to a door."""
+LOST = "rescind.lost"
+"""Where it says that the request was given to a process that has ended since."""
+
 register_url_convertor("segment", Segment())
 _log = structlog.get_logger("rescind.http")
 
@@ -261,7 +266,7 @@ class _Threshold:
         began = perf_counter()
         scope.update(self._node)
         scope["path"] = parted(scope)
-        request_id = scope["rescind.request_id"] = str(uuid7())
+        request_id = scope.setdefault(REQUEST_ID, str(uuid7()))
         status = 0
 
         async def sending(message: Message) -> None:
@@ -275,6 +280,7 @@ class _Threshold:
             await send(message)
 
         try:
+            _refuse_lost(scope)
             scope["rescind.preview"] = is_preview(scope)
             is_form = self._forms is Forms.ONLY or (self._forms is Forms.ALSO and is_urlencoded(scope))
             body = await checked_body(scope, receive, is_form=is_form)
@@ -303,6 +309,11 @@ class _Threshold:
             status=status,
             milliseconds=round(seconds * 1000, 2),
         )
+
+
+def _refuse_lost(scope: Scope) -> None:
+    if scope.get(LOST):
+        raise Unavailable("the process that was asked has ended", outcome_unknown=True)
 
 
 def _said(error: RequestValidationError) -> str:

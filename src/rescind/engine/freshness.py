@@ -24,6 +24,13 @@ class Moment(NamedTuple):
     instant: int
 
 
+class Seen(NamedTuple):
+    """The newest head that a process has seen, and the latest instant (microseconds since 1970) it has answered by."""
+
+    head: Head | None
+    instant: int
+
+
 class Freshness:
     """What this node knows of the log's end. Safe for any number of threads."""
 
@@ -44,6 +51,18 @@ class Freshness:
     def known(self) -> Head | None:
         """The newest head that this node has seen."""
         return self._known
+
+    @property
+    def seen(self) -> "Seen":
+        """What binds the answers that follow."""
+        return Seen(self._known, self._instant)
+
+    def learn(self, seen: "Seen") -> None:
+        """Let it bind the answers of this process, too, what another one of the node has seen."""
+        with self._lock:
+            if seen.head is not None:
+                self._note(seen.head)
+            self._instant = max(self._instant, seen.instant)
 
     def now(self) -> Moment:
         """Read the head by a read that begins after this call. Raises `Unavailable`."""

@@ -17,7 +17,7 @@ from uuid_utils import uuid7
 
 from rescind.api.authzen import wire
 from rescind.api.authzen.callers import Callers, caller_of
-from rescind.api.body import BODY_BYTES_MAX, Gone, Receive, Scope, Send
+from rescind.api.body import BODY_BYTES_MAX, Gone, Receive, Scope, Send, whole_body
 from rescind.api.cursors import Cursors
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.api.refusals import detached, headers_of, status_of
@@ -140,7 +140,7 @@ class AuthZen:
             raise Unauthenticated("missing credential")
         if content_type.partition(b";")[0].strip().lower() != b"application/json":
             raise Invalid("the content type must be application/json")
-        text = await _body(receive, BATCH_BYTES_MAX if path == _BATCH else BODY_BYTES_MAX)
+        text = await whole_body(receive, BATCH_BYTES_MAX if path == _BATCH else BODY_BYTES_MAX)
         address = scope["client"][0] if scope["client"] else ""
         body, moment = await endpoint(_Request(Asking("", token, address), text))
         headers.append((b"rescind-revision", b"%d" % moment.revision))
@@ -361,20 +361,3 @@ def _refused(status: int, message: str) -> bytes:
 
 def _headers_of(refusal: Refusal) -> Headers:
     return [(name.encode(), value.encode()) for name, value in headers_of(refusal).items()]
-
-
-async def _body(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    if message["type"] != "http.request":
-        raise Gone
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Gone
-        body += message.get("body", b"")
-        if len(body) > limit:
-            break
-    if len(body) > limit:
-        raise Invalid(f"the body is longer than {limit // BODY_BYTES_MAX} MiB")
-    return body
