@@ -180,8 +180,13 @@ def _counted_together(settings: "Settings") -> Iterator[None]:
 
     signal.signal(signal.SIGTERM, end)
     try:
-        with tempfile.TemporaryDirectory(prefix="rescind-metrics-") as folder:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rescind-metrics-"))
+            except OSError:
+                click.echo("No temporary folder can be made: /metrics tells the numbers of one process.", err=True)
+            else:
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             yield
     except SystemExit as ended:
         if ended.code != _TERMINATED:

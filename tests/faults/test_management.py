@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,9 @@ import pytest
 
 from api.vultr.test_allow_lists import restrict
 from rescind.api.body import BODY_BYTES_MAX
+from rescind.cli import _counted_together
 from rescind.management import _started
+from rescind.settings import Settings
 from servers import Server
 from tenant import CLIENT_ID, PUBLIC_URL
 from world import ROOT_KEY, World, allow
@@ -165,6 +168,17 @@ def test_nothing_is_imported_from_the_folder_that_a_node_is_started_in(
     (tmp_path / "pkgutil.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
     assert _started("builtins:abs", 1).wait(timeout=20) == 0
+
+
+def test_a_node_starts_where_no_temporary_folder_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with _counted_together(Settings()):
+            assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_without_the_option_there_is_no_such_process(make_database: Callable[[str], str], tmp_path: Path) -> None:
