@@ -18,7 +18,10 @@ import psutil
 import pytest
 
 from api.vultr.test_allow_lists import restrict
+from faults.test_freshness import Sqlite, write
+from faults.test_shutdown import eventually
 from rescind.api.body import BODY_BYTES_MAX
+from rescind.app import build
 from rescind.cli import _counted_together
 from rescind.management import _started
 from rescind.settings import Settings
@@ -95,6 +98,29 @@ def grant_and_revoke(root: World) -> None:
             assert int(decided.headers["Rescind-Revision"]) >= int(written.headers["Rescind-Revision"])
             listed = root.call("GET", "/v2/groups")
             assert int(listed.headers["Rescind-Instant"]) >= int(decided.headers["Rescind-Instant"])
+
+
+@pytest.mark.parametrize("seen_by", ["the one that decides", "the one that manages"])
+def test_what_one_process_has_seen_the_other_does_not_fall_behind(
+    make_database: Callable[[str], str], tmp_path: Path, seen_by: str
+) -> None:
+    """One hears of a write of another node; then the log goes back, and the other, who has not, is asked."""
+    database = make_database("sqlite")
+    other, backup = build(Settings(database=database)), Sqlite(database, None)
+    with managed(database, tmp_path) as server:
+        world = server.world()
+        asked = {
+            "the one that decides": ("POST", "/access/v1/evaluation", QUESTION),
+            "the one that manages": ("GET", "/v2/groups", None),
+        }
+        assert [world.call(*one).status_code for one in asked.values()] == [200, 200]
+        backup.back_up()
+        write(other)
+        assert world.call(*asked.pop(seen_by)).status_code == 200
+        backup.restore()
+        (left,) = asked.values()
+        assert world.call(*left).status_code == 503
+    other.store.close()
 
 
 @pytest.mark.parametrize(
@@ -307,10 +333,3 @@ def answer_to(
     first, *said = head.split("\r\n")
     headers = sorted(one for one in said if one.partition(":")[0] not in OF_ITS_OWN)
     return first, headers, re.sub(r'"instant":\d+', "", text)
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline, "it does not come true"
-        time.sleep(0.02)
