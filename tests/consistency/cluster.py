@@ -98,7 +98,8 @@ class Cluster:
     """Nodes on one database. Used as a context all are started at once, and killed at the end whatever happened.
 
     `kind` is of the database, which is empty at first unless one is given by its address (then it is not the
-    cluster's to stop). `database` is where others find it. With a `bug` every node has that one.
+    cluster's to stop). `database` is where others find it. With a `bug` every node has that one. Where it `is_mixed`
+    every second node manages in a process of its own.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Cluster:
         bug: str | None = None,
         database: str | None = None,
         launcher: Nursery | None = None,
+        is_mixed: bool = False,
     ) -> None:
         assert kind in KINDS
         self.kind = kind
@@ -127,8 +129,7 @@ class Cluster:
         for number, place in enumerate(places):
             own = folder / f"node{number}"
             own.mkdir()
-            # Every second one manages in a process of its own.
-            own_process = ("--management-process",) * (number % 2)
+            own_process = ("--management-process",) * (is_mixed and number % 2)
             self.nodes.append(Node(self._launcher, place, own, *options, *own_process, bug=bug))
         self.urls = [node.url for node in self.nodes]
 

@@ -181,7 +181,7 @@ def run(
     """
     soak = Soak(seed, workers=workers, nodes=nodes)
     with tempfile.TemporaryDirectory(prefix="rescind-soak-") as made:
-        cluster = Cluster(kind, nodes, workers, Path(made), bug=bug)
+        cluster = Cluster(kind, nodes, workers, Path(made), bug=bug, is_mixed=True)
         for node in cluster.nodes:
             # A token of one node is good on all: they are one server to their clients.
             node.options = (*node.options, "--public-url", PUBLIC_URL)

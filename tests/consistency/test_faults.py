@@ -325,7 +325,7 @@ def test_after_each_fault_of_the_soak_the_cluster_is_well_again(kind: str, launc
     """Each while somebody writes: no call fails but by 503 or with its connection, and nothing is lost."""
     # Workers are the same on both.
     nodes, workers = (1, 2) if kind == "sqlite" else (2, 1)
-    with Cluster(kind, nodes, workers, tmp_path, launcher=launcher) as cluster:
+    with Cluster(kind, nodes, workers, tmp_path, launcher=launcher, is_mixed=True) as cluster:
         fitting = [one for one in FAULTS if one.fits(cluster)]
         with scene_on(cluster, true_clocks=False) as scene:
             for number, fault in enumerate(fitting):
