@@ -1,8 +1,10 @@
 """The composition root: settings → store → service → doors, one ASGI application."""
 
 import gc
+import os
 import re
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ from rescind.engine.freshness import Freshness
 from rescind.engine.kept import Touches
 from rescind.engine.pulse import Pulse
 from rescind.logs import configure_logs
-from rescind.management import Management, serve
+from rescind.management import ENDING_SECONDS_MAX, Management, serve
 from rescind.secret_key import secret_key
 from rescind.settings import Settings
 from rescind.store.database import Database
@@ -163,6 +165,10 @@ def manage(descriptor: int) -> None:
     async def live() -> None:
         async with _alive(node):
             await serve(descriptor, application(node), node.freshness)
+            # Nobody else would end it if something hangs.
+            end = threading.Timer(ENDING_SECONDS_MAX, os._exit, (1,))
+            end.daemon = True
+            end.start()
 
     uvloop.run(live())
 

@@ -5,11 +5,9 @@ share a pair of sockets that nobody else can reach. While that process is not th
 """
 
 import asyncio
-import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from itertools import count
@@ -33,7 +31,7 @@ pkgutil.resolve_name(sys.argv[1])(int(sys.argv[2]))
 _PAUSE_SECONDS, _PAUSE_SECONDS_MAX = 1.0, 60.0
 """Between the end of one process and the start of the next: each time twice as long, until one has started."""
 _START_SECONDS_MAX = 60.0
-_ENDING_SECONDS_MAX = 10.0
+ENDING_SECONDS_MAX = 10.0
 _WORD_SECONDS = 1.0
 """So often the process says that it lives."""
 _SILENCE_SECONDS_MAX = 10.0
@@ -212,14 +210,14 @@ def _started(target: str, descriptor: int) -> "subprocess.Popen[bytes]":
 
 def _wait_for(process: "subprocess.Popen[bytes]") -> None:
     try:
-        process.wait(_ENDING_SECONDS_MAX)
+        process.wait(ENDING_SECONDS_MAX)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
 async def serve(descriptor: int, app: App, freshness: Freshness) -> None:
-    """Answer with an application what is asked through that socket, until the other side ends."""
+    """Answer with an application what is asked through that socket, until the other side ends, and soon after that."""
     reader, link = await asyncio.open_unix_connection(sock=socket.socket(fileno=descriptor))
     living = asyncio.create_task(_say_that_it_lives(link))
     answering: set[asyncio.Task[None]] = set()
@@ -230,12 +228,8 @@ async def serve(descriptor: int, app: App, freshness: Freshness) -> None:
         answering.add(task)
         task.add_done_callback(answering.discard)
     living.cancel()
-    # Whatever is still under way then: nobody waits for it, and nobody else would end it.
-    end = threading.Timer(_ENDING_SECONDS_MAX, os._exit, (1,))
-    end.daemon = True
-    end.start()
     if answering:
-        await asyncio.wait(answering)
+        await asyncio.wait(answering, timeout=ENDING_SECONDS_MAX)
     link.close()
 
 

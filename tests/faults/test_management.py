@@ -1,5 +1,6 @@
 """A process of its own for management calls: decisions do not wait for it, and nothing that is promised changes."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -20,10 +21,11 @@ import pytest
 from api.vultr.test_allow_lists import restrict
 from faults.test_freshness import Sqlite, write
 from faults.test_shutdown import eventually
-from rescind.api.body import BODY_BYTES_MAX
-from rescind.app import build
+from rescind.api.body import BODY_BYTES_MAX, Receive, Scope, Send
+from rescind.api.door import REQUEST_ID
+from rescind.app import Node, build
 from rescind.cli import _counted_together
-from rescind.management import _started
+from rescind.management import _answered, _Asked, _frames, _put, _started, serve
 from rescind.settings import Settings
 from servers import Server
 from tenant import CLIENT_ID, PUBLIC_URL
@@ -260,10 +262,42 @@ def test_whoever_goes_away_before_his_request_is_whole_writes_nothing(server: Se
     body = json.dumps({"display_name": "half"}).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         head = f"POST /v2/groups HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ROOT_KEY}\r\n"
-        connection.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body[:-2])
+        # What has come could be taken for a whole one.
+        connection.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % (len(body) + 1) + body)
         time.sleep(0.2)
     time.sleep(0.2)
     assert "half" not in groups(server.world())
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_has_all_come(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        head = f"POST /v2/groups HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ROOT_KEY}\r\n"
+        connection.sendall(head.encode() + b"Content-Length: 1073741824\r\n\r\n" + b"x" * 2 * BODY_BYTES_MAX)
+        assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+def test_a_request_has_the_id_there_that_it_was_given_here(node: Node) -> None:
+    """By it the log says what has become of a write whose answer was lost."""
+    asked = _Asked(7, "the id", "GET", "http", "/", b"/", b"", [], "192.0.2.1", b"body", node.freshness.seen)
+
+    async def app(scope: Scope, _: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope[REQUEST_ID].encode()})
+
+    async def ask() -> bytes:
+        ours, theirs = socket.socketpair()
+        reader, link = await asyncio.open_unix_connection(sock=ours)
+        serving = asyncio.create_task(serve(theirs.detach(), app, node.freshness))
+        _put(link, asked)
+        async for frame in _frames(reader):
+            answered = _answered.decode(frame)
+            if answered.number == asked.number:
+                break
+        link.close()
+        await serving
+        return answered.body
+
+    assert asyncio.run(ask()) == b"the id"
 
 
 def test_the_numbers_of_both_processes_are_told(server: Server) -> None:
