@@ -18,7 +18,8 @@ from msgspec import Struct, msgpack
 from uuid_utils import uuid7
 
 from rescind.api.body import BODY_BYTES_MAX, READING, App, Gone, Message, Receive, Scope, Send, received, replay
-from rescind.api.door import LOST, REQUEST_ID
+from rescind.api.door import LOST
+from rescind.api.exchange import REQUEST_ID
 from rescind.engine.freshness import Freshness, Seen
 
 _START = """

@@ -22,7 +22,7 @@ from api.vultr.test_allow_lists import restrict
 from faults.test_freshness import Sqlite, write
 from faults.test_shutdown import eventually
 from rescind.api.body import BODY_BYTES_MAX, Receive, Scope, Send
-from rescind.api.door import REQUEST_ID
+from rescind.api.exchange import REQUEST_ID
 from rescind.app import Node, build
 from rescind.cli import _counted_together
 from rescind.management import _answered, _Asked, _frames, _put, _started, serve

@@ -19,8 +19,6 @@ BODY_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 64
 CONTAINERS_MAX = 20_000
 _SMALL_BYTES = 16 * 1024
-
-
 READING = ("GET", "HEAD", "OPTIONS")
 """Methods that write nothing."""
 

@@ -31,7 +31,7 @@ from rescind.api.body import (
     replay,
     with_content_type,
 )
-from rescind.api.exchange import Exchange, Operation, Previewed
+from rescind.api.exchange import REQUEST_ID, Exchange, Operation, Previewed
 from rescind.api.impacts import ImpactSaid
 from rescind.api.metrics import REQUEST_SECONDS
 from rescind.api.previews import PREVIEW_PARAMETERS, is_preview
@@ -45,10 +45,8 @@ METHOD_NOT_ALLOWED = 405
 _FORM = "application/x-www-form-urlencoded"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
-REQUEST_ID = "rescind.request_id"
-"""Where the scope of a request has its id, if it was given one before it comes to a door."""
 LOST = "rescind.lost"
-"""Where it says that the request was given to a process that has ended since."""
+"""Where the scope says that its request was given to a process that has ended since."""
 
 register_url_convertor("segment", Segment())
 _log = structlog.get_logger("rescind.http")

@@ -32,6 +32,8 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 _JSON = "application/json; charset=utf-8"
+REQUEST_ID = "rescind.request_id"
+"""Where the scope of a request has its id, if need be given before it comes to a door."""
 _USER_AGENT_LENGTH_MAX = 512
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -108,7 +110,7 @@ class Exchange:
         self._operation = operation
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         asking = Asking(
-            request.scope["rescind.request_id"],
+            request.scope[REQUEST_ID],
             token.strip() if scheme.lower() == "bearer" else None,
             request.client.host if request.client else "",
         )
