@@ -1,5 +1,6 @@
 """The composition root: settings → store → service → doors, one ASGI application."""
 
+import asyncio
 import gc
 import os
 import re
@@ -207,7 +208,9 @@ async def _alive(node: Node) -> AsyncIterator[None]:
     """A node at work. A handler must never wait for a connection that other handlers hold."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = node.store.engine.connections_max - 1
     node.activity.start()
+    settling = asyncio.create_task(metrics.settling())
     yield
+    settling.cancel()
     node.mail.close()
     await anyio.to_thread.run_sync(node.activity.stop)
     node.decisions.pulse.close()

@@ -1,5 +1,6 @@
 """Workers: each has its share of the connections, and nobody waits for one that has died."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx2
 import psutil
 import pytest
 import uvicorn
@@ -73,6 +75,27 @@ def test_after_a_worker_is_killed_the_others_answer_and_another_follows(server: 
     assert len(after) == 2
     assert after & set(before) == {before[1]}
     assert all(asked(server))
+
+
+def test_each_worker_tells_what_all_of_them_have_decided(server: Server) -> None:
+    world, path = server.world(), "/access/v1/evaluation"
+    question = {key: {"type": "user", "id": "nobody"} for key in ("subject", "resource")} | {"action": {"name": "read"}}
+
+    def decided() -> float:
+        told = one.get("/metrics").text
+        found = re.search(rf'request_seconds_count{{method="POST",route="{path}",status="200"}} (\S+)', told)
+        return float(found[1]) if found else 0.0
+
+    # One connection to one of the workers, and one for each question, which may come to either.
+    with httpx2.Client(base_url=server.url) as one:
+        before = decided()
+        for _ in range(CONNECTIONS):
+            assert world.call("POST", path, question, headers={"Connection": "close"}).status_code == 200
+        deadline = time.monotonic() + 30
+        while (number := decided() - before) < CONNECTIONS:
+            assert time.monotonic() < deadline, number
+            time.sleep(0.1)
+        assert {decided() - before for _ in range(10)} == {CONNECTIONS}
 
 
 def test_signals_that_would_change_the_number_of_workers_change_nothing(server: Server) -> None:

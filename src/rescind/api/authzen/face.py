@@ -19,7 +19,7 @@ from rescind.api.authzen import wire
 from rescind.api.authzen.callers import Callers, caller_of
 from rescind.api.body import BODY_BYTES_MAX, Gone, Receive, Scope, Send, whole_body
 from rescind.api.cursors import Cursors
-from rescind.api.metrics import REQUEST_SECONDS
+from rescind.api.metrics import REQUEST_SECONDS, Tally
 from rescind.api.refusals import detached, headers_of, status_of
 from rescind.engine.decisions import Decisions, Question, Wanted
 from rescind.engine.freshness import Moment
@@ -34,7 +34,11 @@ from rescind.usecases.searches import Catalogue, Found
 
 PREFIX = "/access/v1"
 METADATA = "/.well-known/authzen-configuration"
-_BATCH = f"{PREFIX}/evaluations"
+_ONE, _BATCH = f"{PREFIX}/evaluation", f"{PREFIX}/evaluations"
+_SUBJECT, _RESOURCE, _ACTION = f"{PREFIX}/search/subject", f"{PREFIX}/search/resource", f"{PREFIX}/search/action"
+_ANSWERED = {
+    path: Tally(REQUEST_SECONDS.labels("POST", path, 200)) for path in (_ONE, _BATCH, _SUBJECT, _RESOURCE, _ACTION)
+}
 _LOADS_MAX = 4
 """What a question hangs on is read so often, while others write, before it is answered without the engine."""
 BATCH_BYTES_MAX = 8 * BODY_BYTES_MAX
@@ -84,13 +88,12 @@ class AuthZen:
         self._issuer = parts.issuer
         self._catalogue = parts.catalogue
         self._endpoints: dict[str, Callable[[_Request], Awaitable[_Answered]]] = {
-            f"{PREFIX}/evaluation": self._evaluate,
+            _ONE: self._evaluate,
             _BATCH: self._evaluate_many,
-            f"{PREFIX}/search/subject": self._search_subjects,
-            f"{PREFIX}/search/resource": self._search_resources,
-            f"{PREFIX}/search/action": self._search_actions,
+            _SUBJECT: self._search_subjects,
+            _RESOURCE: self._search_resources,
+            _ACTION: self._search_actions,
         }
-        self._timers = {path: REQUEST_SECONDS.labels("POST", path, 200) for path in self._endpoints}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -116,8 +119,8 @@ class AuthZen:
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-        timer = self._timers.get(path) if status == 200 else None
-        (timer or REQUEST_SECONDS.labels("POST", path, status)).observe(perf_counter() - began)
+        tally = _ANSWERED.get(path) if status == 200 else None
+        (tally or REQUEST_SECONDS.labels("POST", path, status)).observe(perf_counter() - began)
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, headers: Headers) -> bytes:
         """The body of the answer; headers that it comes with are added to `headers`."""
@@ -250,11 +253,11 @@ class AuthZen:
         base = self._issuer.url.rstrip("/")
         said = {
             "policy_decision_point": base,
-            "access_evaluation_endpoint": f"{base}{PREFIX}/evaluation",
-            "access_evaluations_endpoint": f"{base}{PREFIX}/evaluations",
-            "search_subject_endpoint": f"{base}{PREFIX}/search/subject",
-            "search_resource_endpoint": f"{base}{PREFIX}/search/resource",
-            "search_action_endpoint": f"{base}{PREFIX}/search/action",
+            "access_evaluation_endpoint": base + _ONE,
+            "access_evaluations_endpoint": base + _BATCH,
+            "search_subject_endpoint": base + _SUBJECT,
+            "search_resource_endpoint": base + _RESOURCE,
+            "search_action_endpoint": base + _ACTION,
         }
 
         def sign() -> str:
