@@ -100,12 +100,13 @@ def application(node: Node, management: Management | None = None) -> App:
         "rescind.verbs": VERBS,
     }
     decide = authzen.AuthZen(authzen.Parts(node.store, node.decisions, cursors, node.service.issuer, catalogue()))
-    faces: list[tuple[str, App]] = [(authzen.PREFIX, decide), (authzen.METADATA, decide)]
+    places: list[tuple[str, App]] = [(authzen.PREFIX, decide), (authzen.METADATA, decide)]
     for door in DOORS:
         face = door.open(parts)
         if management is not None:
             face = management.before(face)
-        faces += [(place, face) for place in (door.prefix, *door.places)]
+        places += [(place, face) for place in (door.prefix, *door.places)]
+    faces = [(place, f"{place}/", face) for place, face in places]
     draining = Draining()
     rest = probes(node.freshness, draining)
 
@@ -114,9 +115,9 @@ def application(node: Node, management: Management | None = None) -> App:
             draining.begin_with_signal()
             await _live(node, management, receive, send)
             return
-        send = draining.sender(send)
-        for prefix, face in faces:
-            if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
+        send, path = draining.sender(send), scope["path"]
+        for place, below, face in faces:
+            if path.startswith(below) or path == place:
                 await face(scope, receive, send)
                 return
         await rest(scope, receive, send)

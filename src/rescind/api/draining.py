@@ -7,6 +7,7 @@ is still used is ended with an answer that says so; and the node says that it is
 import asyncio
 import signal
 import threading
+from collections.abc import Awaitable
 from typing import Any
 
 from rescind.api.body import Message, Send
@@ -43,9 +44,9 @@ class Draining:
     def sender(self, send: Send) -> Send:
         """Sends as that does; what is sent when the node is about to end is the last answer of its connection."""
 
-        async def sending(message: Message) -> None:
+        def sending(message: Message) -> Awaitable[None]:
             if self.is_on and message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
-            await send(message)
+            return send(message)
 
         return sending

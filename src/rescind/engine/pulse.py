@@ -195,14 +195,18 @@ class Pulse:
         asyncio.get_running_loop().run_in_executor(self.thread, beat).add_done_callback(end)
 
     def _end(self, question: _Question, outcome: _Beat | Exception) -> None:
-        """Tell those for whom the head was read, and ask again for those who came meanwhile."""
+        """Tell those for whom the head was read, and ask again for those who come until they have been answered.
+
+        One question for more of them is worth more than one that is on its way while these are answered.
+        """
         if isinstance(outcome, _Beat):
             self._freshness.observe(perf_counter() - question.began)
             self._take(outcome)
             _tell(question.waiting, self._touches.moment)
         else:
             _tell(question.waiting, outcome)
-        self._ask()
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._ask)
 
     def _open_and_beat(self) -> _Beat:
         beat = self._beat()

@@ -1,10 +1,10 @@
 """Callers: who may ask here, found out once and then proven to be so at every request."""
 
 from hashlib import sha256
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from rescind.engine.kept import Kept, Made, Noting, Stand, Touches
-from rescind.model.errors import Unauthenticated
 from rescind.store.contract import Store
 from rescind.usecases.actor import Asking
 from rescind.usecases.decision_points import admission
@@ -13,7 +13,7 @@ from rescind.usecases.issuer import Issuer
 CALLERS_MAX = 10_000
 
 
-class Caller(NamedTuple):
+class Caller(Struct, frozen=True, gc=False):
     """What a request presents: the hash of its token, where it comes from, what it wants to do, and where."""
 
     token: bytes
@@ -22,13 +22,11 @@ class Caller(NamedTuple):
     organization: object
 
 
-def caller_of(asking: Asking, action: str, organization: object) -> Caller:
-    """The caller behind a request. Raises `Unauthenticated` if it presents nothing."""
-    if not asking.token:
-        raise Unauthenticated("missing credential")
+def caller_of(token: str, address: str, action: str, organization: object) -> Caller:
+    """The caller behind a request that comes from an address."""
     # What is no name is nobody's organization.
     named = organization if organization is None or isinstance(organization, str) else ""
-    return Caller(sha256(asking.token.encode()).digest(), asking.address, action, named)
+    return Caller(sha256(token.encode()).digest(), address, action, named)
 
 
 class Callers:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from uuid_utils import uuid7
 
 from rescind.api.authzen import wire
-from rescind.api.authzen.callers import Callers, caller_of
+from rescind.api.authzen.callers import Caller, Callers, caller_of
 from rescind.api.body import BODY_BYTES_MAX, Gone, Receive, Scope, Send, whole_body
 from rescind.api.cursors import Cursors
 from rescind.api.metrics import REQUEST_SECONDS, Tally
@@ -56,9 +56,10 @@ _SUBJECTS, _RESOURCES, _ACTIONS = (
 
 @dataclass(slots=True)
 class _Request:
-    """One request: what it presents, and its body."""
+    """One request: what it presents, where it comes from, and its body."""
 
-    asking: Asking
+    token: str
+    address: str
     body: bytes
 
 
@@ -145,7 +146,7 @@ class AuthZen:
             raise Invalid("the content type must be application/json")
         text = await whole_body(receive, BATCH_BYTES_MAX if path == _BATCH else BODY_BYTES_MAX)
         address = scope["client"][0] if scope["client"] else ""
-        body, moment = await endpoint(_Request(Asking("", token, address), text))
+        body, moment = await endpoint(_Request(token, address, text))
         headers.append((b"rescind-revision", b"%d" % moment.revision))
         headers.append((b"rescind-instant", b"%d" % moment.instant))
         return body
@@ -154,7 +155,10 @@ class AuthZen:
         # First the moment, for which many wait together: what is read from a body now is still at hand when it is used.
         await self._decisions.pulse.now()
         asked = wire.evaluation(request.body)
-        scope = await self._scope(request, EVALUATE, asked.context.get("organization"))
+        caller = caller_of(request.token, request.address, EVALUATE, asked.context.get("organization"))
+        scope = self._callers.scope(caller)
+        if scope is None:
+            scope = await self._admit(caller, request)
         answer, moment = self._decisions.known(asked, scope), self._decisions.moment
         if answer is None:
             (answer,), moment = await self._answers([asked], [scope])
@@ -270,11 +274,13 @@ class AuthZen:
 
     async def _scope(self, request: _Request, action: str, organization: object) -> int:
         """The scope in which the caller may ask. Raises any refusal."""
-        caller = caller_of(request.asking, action, organization)
+        caller = caller_of(request.token, request.address, action, organization)
         known = self._callers.scope(caller)
-        if known is not None:
-            return known
-        asking = Asking(str(uuid7()), request.asking.token, request.asking.address)
+        return await self._admit(caller, request) if known is None else known
+
+    async def _admit(self, caller: Caller, request: _Request) -> int:
+        """The same for a caller of whom it is not known."""
+        asking = Asking(str(uuid7()), request.token, request.address)
         admit = partial(self._callers.admit, caller, asking, self._decisions.touches.stand)
         scope, made = await asyncio.get_running_loop().run_in_executor(None, admit)
         self._callers.keep(caller, made)
