@@ -274,7 +274,7 @@ class DatabaseHeadReader(_Direct):
 
     def read(self, known: int = 0) -> Head:
         """See `contract.HeadReader.read`."""
-        return self._ask(lambda driver: self._read(driver, known))
+        return self._ask(self._read, known)
 
     def _read(self, driver: Any, known: int) -> Head:
         news, last = None, self._last

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -58,7 +58,7 @@ _SUBJECTS, _RESOURCES, _ACTIONS = (
 class _Request:
     """One request: what it presents, where it comes from, and its body."""
 
-    token: str
+    token: str = field(repr=False)
     address: str
     body: bytes
 
