@@ -187,9 +187,11 @@ def join_a_read_already_sent(original: Callable[..., None], self: Pulse, questio
 
 
 @_instead_of("rescind.store.database:DatabaseHeadReader.read")
-def read_the_head_beside_an_open_cursor(original: Callable[..., Head], self: DatabaseHeadReader, known: int) -> Head:
+def read_the_head_beside_an_open_cursor(
+    original: Callable[..., Head], self: DatabaseHeadReader, known: int, since: int
+) -> Head:
     """A cursor that was not read to its end holds the connection at the state of the database that it saw."""
-    head = original(self, known)
+    head = original(self, known, since)
     assert self._connection is not None
     driver: Any = self._connection.connection.driver_connection
     if driver not in [connection for connection, _ in _open_cursors]:
@@ -203,11 +205,17 @@ _open_cursors: list[tuple[Any, Any]] = []
 
 
 @_instead_of("rescind.store.database:DatabaseHeadReader.read")
-def take_no_news_for_granted(original: Callable[..., Head], self: DatabaseHeadReader, known: int) -> Head:
+def take_no_news_for_granted(original: Callable[..., Head], self: DatabaseHeadReader, known: int, since: int) -> Head:
     """Whether others committed is asked for once; then the head that was read is the head."""
     if self._last is not None and self._last[1].revision == known:
         return self._last[1].unchanged_at(time.time_ns() // 1000)
-    return original(self, known)
+    return original(self, known, since)
+
+
+@_instead_of("rescind.store.contract:Head.touched")
+def tell_what_the_newest_change_touched_alone(original: Callable[..., Any], self: Head, after: int) -> Any:
+    """Of several changes that another node made since, the last one is told for all of them."""
+    return original(self, max(after, self.revision - 1))
 
 
 @_instead_of("rescind.engine.freshness:Freshness.now")

@@ -382,6 +382,14 @@ def use_a_session_whose_trust_goes(scene: Scene) -> None:
     scene.list_groups("own session", session, token)
 
 
+def take_a_role_and_write_on(scene: Scene) -> None:
+    """A node has not been asked since, when it is told of two changes at once."""
+    assert scene.ask(scene.ann).answer == {"decision": True}
+    scene.detach(scene.ann, scene.role)
+    scene.write("groups.create", "POST", "/v2/groups", {"display_name": "group", "description": ""})
+    scene.ask(scene.ann)
+
+
 def write_five_times(scene: Scene) -> None:
     """More writes than one."""
     for _ in range(5):
@@ -414,6 +422,7 @@ CONTROLS: dict[str, tuple[Kind, Callable[[Scene], None], str]] = {
     "join_a_read_already_sent": (POSTGRES, ask_while_the_head_is_read, STALE),
     "read_the_head_beside_an_open_cursor": (SQLITE, ask_at_once, STALE),
     "take_no_news_for_granted": (WORKERS, take_a_role, STALE),
+    "tell_what_the_newest_change_touched_alone": (POSTGRES, take_a_role_and_write_on, WRONG),
     "hand_out_revisions_by_a_sequence": (POSTGRES, ask_while_somebody_writes, WRONG),
     "cache_the_head_by_time": (SQLITE, use_a_key_twice, STALE),
     "forget_suspension": (SQLITE, suspend, WRONG),

@@ -24,6 +24,7 @@ from rescind.model.errors import Refusal, Unavailable
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.settings import Settings
+from rescind.store import sql
 from rescind.store.database import DatabaseReader
 from rescind.store.schema import intervals
 from rescind.usecases import (
@@ -763,6 +764,11 @@ def test_who_missed_too_much_takes_nobody_for_who_she_was(alone: World, monkeypa
     """Of a change that is not read there is no telling whom a name means."""
     alone.check()
     monkeypatch.setattr(pulse, "_MISSED_MAX", 0)
+    for _ in range(sql.NEWS_MAX):
+        # What fewer changes touched is read with the head.
+        alone.act(
+            lambda unit: unit.write_profile(unit.get(ObjectKind.ROLE, alone.ids["reader"]), name=uuid.uuid4().hex)
+        )
     comes_back_at_once(alone)
     alone.check()
 

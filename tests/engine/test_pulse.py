@@ -15,6 +15,7 @@ from rescind.engine import pulse as module
 from rescind.engine.freshness import Moment
 from rescind.model.errors import Unavailable
 from rescind.settings import Settings
+from rescind.store.sql import NEWS_MAX
 from rescind.usecases.organizations import found as found_organization
 
 
@@ -148,7 +149,9 @@ def test_a_connection_that_ends_while_a_thread_reads_starts_no_second_reading(
 async def _end_while_catching_up(node: Node, other: Node, monkeypatch: pytest.MonkeyPatch) -> bool:
     pulse = node.decisions.pulse
     await pulse.now()
-    await asyncio.to_thread(_write, other)
+    for _ in range(NEWS_MAX + 1):
+        # What fewer changes touched is read with the head.
+        await asyncio.to_thread(_write, other)
     reading, read_on = _hold_up(monkeypatch, pulse, "_read_touched")
     first = asyncio.ensure_future(pulse.now())
     assert await asyncio.to_thread(reading.wait, 20)
@@ -209,12 +212,16 @@ def test_who_waits_when_the_node_ends_is_told_so(far: Node) -> None:
 
 async def _close_while_waited_for(node: Node) -> list[bool]:
     await node.decisions.pulse.now()
+    # Nothing is answered before the node ends.
+    stopped = node.decisions.pulse._heads._driver.info.backend_pid
+    os.kill(stopped, signal.SIGSTOP)
     waiting = [asyncio.ensure_future(node.decisions.pulse.now()) for _ in range(2)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    while node.decisions.pulse._asked is None:
+        await asyncio.sleep(0)
     waiting.append(asyncio.ensure_future(node.decisions.pulse.now()))
     await asyncio.sleep(0)
     node.decisions.pulse.close()
+    os.kill(stopped, signal.SIGCONT)
     node.decisions.pulse._heads.close()
     waiting.append(asyncio.ensure_future(node.decisions.pulse.now()))
     return [isinstance(told, Unavailable) for told in await asyncio.gather(*waiting, return_exceptions=True)]

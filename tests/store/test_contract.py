@@ -465,6 +465,8 @@ def test_a_change_touches_holders_and_things_and_whose_profiles_and_credentials_
         assert reader.touched(1) == dict.fromkeys(touched, 2)
         assert reader.touched(0) == dict.fromkeys({1, 2, 3, 4, -4}, 1) | dict.fromkeys(touched, 2)
         assert reader.touched(2) == reader.touched(3) == {}
+    assert touched_since(store, 1) == dict.fromkeys(touched, 2)
+    assert touched_since(store, 0) == dict.fromkeys({1, 2, 3, 4, -4}, 1) | dict.fromkeys(touched, 2)
     with store.reading(1, EARLY) as reader:
         assert reader.touched(1) == {}
 
@@ -491,6 +493,25 @@ def test_what_was_touched_is_of_the_changes_after_one_revision_up_to_another_and
     for (after, revision), touched in expected.items():
         with store.reading(revision, EARLY) as reader:
             assert reader.touched(after) == touched
+        if revision == 5:
+            assert touched_since(store, after) == touched
+
+
+def touched_since(store: Database, since: int) -> dict[int, int] | None:
+    """What is read with the head."""
+    with closing(store.head_reader()) as reader:
+        return reader.read(0, since).touched(since)
+
+
+def test_with_the_head_is_read_what_few_changes_touched_and_of_many_it_is_not(store: Database) -> None:
+    key = create(store, USER)
+    for _ in range(sql.NEWS_MAX):
+        commit(store, Plan(profile=[ProfileEntry(key, "name", "x")]))
+    newest = sql.NEWS_MAX + 1
+    assert touched_since(store, 0) is None
+    assert touched_since(store, 1) == touched_since(store, newest - 1) == {key: newest}
+    assert touched_since(store, newest) == {}
+    assert store.head().touched(newest - 1) is None
 
 
 def test_what_was_touched_is_unknown_where_an_older_version_wrote_one_of_the_changes(store: Database) -> None:
@@ -500,6 +521,9 @@ def test_what_was_touched_is_unknown_where_an_older_version_wrote_one_of_the_cha
         assert reader.touched(0) is None
         assert reader.touched(1) is None
         assert reader.touched(2) == {keys[2]: 3, keys[3]: 4}
+    assert touched_since(store, 0) is None
+    assert touched_since(store, 1) is None
+    assert touched_since(store, 2) == {keys[2]: 3, keys[3]: 4}
     with store.reading(1, EARLY) as reader:
         assert reader.touched(0) == {keys[0]: 1}
     with store.reading(2, EARLY) as reader:

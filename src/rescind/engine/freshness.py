@@ -107,6 +107,10 @@ class Freshness:
             self._note(head._replace(revision=change.revision, digest=change.digest, time=change.time))
             self._own.append((head.epoch, change.revision, touched))
 
+    def wrote(self, head: Head) -> bool:
+        """Whether the newest change of that head is the last one that this node wrote."""
+        return bool(self._own) and self._own[-1][:2] == (head.epoch, head.revision)
+
     def touched(self, epoch: int, after: int, revision: int) -> dict[int, int] | None:
         """What the changes after one revision up to another touched, if this node wrote each of them lately."""
         with self._lock:

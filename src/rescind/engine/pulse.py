@@ -112,7 +112,7 @@ class Pulse:
         question = _Question(self._waiting, self._freshness.known, perf_counter())
         self._waiting = []
         try:
-            descriptor = self._heads.send(question.known.revision if question.known else 0)
+            descriptor = self._heads.send(*self._wanted(question.known))
             if descriptor is None:
                 self._ask_anew(question)
             else:
@@ -154,7 +154,7 @@ class Pulse:
         self._asked = None
         try:
             moment = self._freshness.take(head, question.known)
-            if self._noted(head, moment) is None and self._can_catch_up(head, moment):
+            if self._told(head, moment) is None and self._can_catch_up(head, moment):
                 self._go_on_in_thread(question, partial(self._caught_up, head, moment))
                 return
             outcome: _Beat | Exception = self._caught_up(head, moment)
@@ -215,22 +215,32 @@ class Pulse:
 
     def _beat(self) -> _Beat:
         known = self._freshness.known
-        head = self._heads.read(known.revision if known else 0)
+        head = self._heads.read(*self._wanted(known))
         return self._caught_up(head, self._freshness.take(head, known))
 
+    def _wanted(self, known: Head | None) -> tuple[int, int]:
+        """The revision that is known, and the one after which it is to be told what was touched."""
+        if known is None:
+            return 0, self._touches.moment.revision
+        # Of its own writes this node knows it.
+        return known.revision, known.revision if self._freshness.wrote(known) else self._touches.moment.revision
+
     def _caught_up(self, head: Head, moment: Moment) -> _Beat:
-        """All about a moment, reading what others touched until then."""
-        touched = self._noted(head, moment)
+        """All about a moment, reading what others touched until then if it was not told."""
+        touched = self._told(head, moment)
         if touched is None and self._can_catch_up(head, moment):
             touched = self._read_touched(moment)
         return _Beat(moment, head.epoch, touched)
 
-    def _noted(self, head: Head, moment: Moment) -> Mapping[int, int] | None:
-        """What was touched since the last beat, where nobody wrote, or nobody but this node."""
+    def _told(self, head: Head, moment: Moment) -> Mapping[int, int] | None:
+        """What was touched since the last beat, if it was read with the head, or nobody but this node wrote."""
         last = self._touches.moment.revision
         if head.epoch != self._touches.epoch or not last:
             return None
-        return self._freshness.touched(head.epoch, last, moment.revision) if moment.revision > last else {}
+        if moment.revision <= last:
+            return {}
+        own = self._freshness.touched(head.epoch, last, moment.revision)
+        return head.touched(last) if own is None else own
 
     def _can_catch_up(self, head: Head, moment: Moment) -> bool:
         """Whether the log says what was touched: what is kept was read in it, and not too long ago."""

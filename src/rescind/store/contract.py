@@ -3,6 +3,7 @@
 Revisions are integers from 1; instants and times are microseconds since 1970, UTC; objects are named by key.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ SCHEMA_VERSION = 4
 """The schema that this program writes and reads; the head row says which one a database has."""
 
 Item = TypeVar("Item")
+
+
+NEVER = 1 << 62
+"""A revision that no log gets to."""
 
 
 class Head(NamedTuple):
@@ -37,6 +42,17 @@ class Head(NamedTuple):
     is_replica: bool
     database: str
     known_digest: str | None = None
+    said: str = ""
+    """What changes touched that were read with the head, as `REVISION:[KEY,…]` with blanks between."""
+
+    def touched(self, after: int) -> dict[int, int] | None:
+        """What the changes after that revision touched, as `Reader.touched` says it; None if it was not read."""
+        said = dict(entry.split(":") for entry in self.said.split())
+        try:
+            revisions = range(after + 1, self.revision + 1)
+            return {key: revision for revision in revisions for key in json.loads(said[str(revision)])}
+        except KeyError:
+            return None
 
     def unchanged_at(self, clock: int) -> "Head":
         """The same as a reader who knew it would read it later, if nothing was written since."""
@@ -228,13 +244,13 @@ class Writer(Protocol):
 class HeadReader(Protocol):
     """A connection of one thread's own that reads the head and runs nothing else."""
 
-    def read(self, known: int = 0) -> Head:
-        """See `Store.head`."""
+    def read(self, known: int = 0, since: int = NEVER) -> Head:
+        """See `Store.head`. With it is read what the changes after revision `since` touched, if these are few."""
 
     def prepare(self) -> None:
         """Make ready for `send`, after a reading, where the database can be asked without waiting for it."""
 
-    def send(self, known: int = 0) -> int | None:
+    def send(self, known: int = 0, since: int = NEVER) -> int | None:
         """Ask for the same without waiting, by a connection that was made ready.
 
         Returns the descriptor that can be read when `receive` is to be called; None if only `read` will do, after

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from hmac import compare_digest
-from typing import Any, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
@@ -20,7 +20,7 @@ from rescind.model.errors import Gone, Unavailable
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind, is_id
 from rescind.store import sql
-from rescind.store.contract import Head, Page, Window
+from rescind.store.contract import NEVER, Head, Page, Window
 from rescind.store.statements import Statement, Statements
 
 LOCK_SECONDS_MAX = 5.0
@@ -31,6 +31,7 @@ _REMEMBERED_MAX = 2000
 
 
 Found = TypeVar("Found")
+P = ParamSpec("P")
 
 
 class Query(Protocol):
@@ -230,7 +231,7 @@ class _Direct:
             self._connection.close()
             self._connection = self._driver = None
 
-    def _ask(self, ask: Callable[[Any], Found]) -> Found:
+    def _ask(self, ask: Callable[Concatenate[Any, P], Found], *args: P.args, **kwargs: P.kwargs) -> Found:
         """Ask the driver, on a fresh connection if the one there is has died. Raises `Unavailable`."""
         self._database.renew()
         if self._generation != self._database.generation:
@@ -243,7 +244,7 @@ class _Direct:
                     self._connection = self._database.engine.pool.connect()
                     self._driver = self._connection.connection.driver_connection
             try:
-                return ask(self._driver)
+                return ask(self._driver, *args, **kwargs)
             except self._error as error:
                 failure = error
                 # The pool learns of a dead connection by its own statements alone, and then gives out none that is
@@ -272,11 +273,11 @@ class DatabaseHeadReader(_Direct):
         self._news = engine.news
         self._last: tuple[Any, Head] | None = None
 
-    def read(self, known: int = 0) -> Head:
+    def read(self, known: int = 0, since: int = NEVER) -> Head:
         """See `contract.HeadReader.read`."""
-        return self._ask(self._read, known)
+        return self._ask(self._read, known, since)
 
-    def _read(self, driver: Any, known: int) -> Head:
+    def _read(self, driver: Any, known: int, since: int) -> Head:
         news, last = None, self._last
         # Who knows of more than was read last, having written it, knows that there is news.
         if self._clock is not None and (last is None or last[1].revision == known):
@@ -284,7 +285,8 @@ class DatabaseHeadReader(_Direct):
             news = driver, driver.execute(self._news).fetchone()
             if last is not None and last[0] == news:
                 return last[1].unchanged_at(self._clock())
-        (row,) = driver.execute(self._statement.text, self._statement.parameters({"known": known})).fetchall()
+        parameters = self._statement.parameters({"known": known, "since": since})
+        (row,) = driver.execute(self._statement.text, parameters).fetchall()
         head = _head(row)
         self._last = news, head
         return head
@@ -294,15 +296,15 @@ class DatabaseHeadReader(_Direct):
         if self._query is None and self._connection is not None:
             # If this fails, the next reading finds out what has become of the connection.
             with suppress(self._error):
-                parameters = self._statement.parameters({"known": 0})
+                parameters = self._statement.parameters({"known": 0, "since": 0})
                 self._query = self._database.engine.prepare(self._driver, self._statement.text, parameters)
 
-    def send(self, known: int = 0) -> int | None:
+    def send(self, known: int = 0, since: int = NEVER) -> int | None:
         """See `contract.HeadReader.send`."""
         if self._query is None:
             return None
         try:
-            return self._query.send(self._statement.parameters({"known": known}))
+            return self._query.send(self._statement.parameters({"known": known, "since": since}))
         except self._error:
             return None
 
@@ -775,8 +777,8 @@ def _only(rows: Sequence[Any]) -> Any:
 
 def _head(columns: Sequence[Any]) -> Head:
     """The head of a row in its order; SQLite has no truth values."""
-    *others, is_replica, database, known_digest = columns
-    return Head._make([*others, bool(is_replica), database, known_digest])
+    *others, is_replica, database, known_digest, said = columns
+    return Head._make([*others, bool(is_replica), database, known_digest, said or ""])
 
 
 def _object(row: Any) -> Object:

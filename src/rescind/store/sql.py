@@ -43,10 +43,23 @@ INTERVAL_COLUMNS = (
 
 _known = bindparam("known", type_=sa.BigInteger)
 _KNOWN_DIGEST = select(changes.c.digest).where(changes.c.revision == _known).scalar_subquery()
+_since = bindparam("since", type_=sa.BigInteger)
+_NOTHING: sa.ColumnElement[str] = sa.literal_column("''")
+_COLON: sa.ColumnElement[str] = sa.literal_column("':'")
+NEWS_MAX = 64
+"""What more changes than that touched is not read with the head."""
+_TOUCHED_SINCE = (
+    select(sa.func.aggregate_strings(sa.cast(changes.c.revision, sa.Text) + _COLON + changes.c.touched, " "))
+    .where(changes.c.revision > _since)
+    .scalar_subquery()
+)
 
 
 def _head_columns(
-    clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any], known_digest: sa.ColumnElement[Any]
+    clock: sa.ColumnElement[Any],
+    is_replica: sa.ColumnElement[Any],
+    known_digest: sa.ColumnElement[Any],
+    said: sa.ColumnElement[Any] = _NOTHING,
 ) -> list[sa.ColumnElement[Any]]:
     """What a `Head` has, in its order."""
     return [
@@ -61,14 +74,17 @@ def _head_columns(
         # As it is stored: it is only ever compared, and to spell it out takes longer than to read all the rest.
         sa.type_coerce(head.c.database, sa.String).label("database"),
         known_digest.label("known_digest"),
+        said.label("said"),
     ]
 
 
 def read_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """The head, the database's clock, and the digest at the revision `known`."""
+    """The head, the database's clock, the digest at `known`, and what the changes after `since` touched, if few."""
     # Who knows the newest change needs no look for it: that is nearly always so.
     is_newest = sa.and_(head.c.revision == _known, head.c.revision > 0)
-    return select(*_head_columns(clock, is_replica, sa.case((is_newest, head.c.digest), else_=_KNOWN_DIGEST)))
+    known_digest = sa.case((is_newest, head.c.digest), else_=_KNOWN_DIGEST)
+    is_news = (head.c.revision - _since).between(sa.literal_column("1"), sa.literal_column(str(NEWS_MAX)))
+    return select(*_head_columns(clock, is_replica, known_digest, sa.case((is_news, _TOUCHED_SINCE))))
 
 
 def lock_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.UpdateBase:

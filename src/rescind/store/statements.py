@@ -90,9 +90,11 @@ class Statement:
         compiled = statement.compile(dialect=dialect, **more)
         binds = {name: bind for name, bind in compiled.binds.items() if name in compiled.bind_names.values()}
         self._made = {name: bind.callable for name, bind in binds.items() if bind.callable}
-        self._own = {name: bind.value for name, bind in binds.items() if bind.value is not None}
+        own = {name: bind.value for name, bind in binds.items() if bind.value is not None}
+        # What is spelled out in the text is not bound any more.
+        self._own = {name: own[name] for name in own if binds[name] not in compiled.literal_execute_params}
         lists = {name: [None] * length for name, length in lengths.items()}
-        expanded = compiled.construct_expanded_state({**dict.fromkeys(binds), **self._own, **lists})
+        expanded = compiled.construct_expanded_state({**dict.fromkeys(binds), **own, **lists})
         self.text: str = expanded.statement
         self._order: Sequence[str] | None = expanded.positiontup
         self._lists: Mapping[str, Sequence[str]] = expanded.parameter_expansion
