@@ -216,8 +216,8 @@ async def _close_while_waited_for(node: Node) -> list[bool]:
     stopped = node.decisions.pulse._heads._driver.info.backend_pid
     os.kill(stopped, signal.SIGSTOP)
     waiting = [asyncio.ensure_future(node.decisions.pulse.now()) for _ in range(2)]
-    while node.decisions.pulse._asked is None:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0.1)
+    assert node.decisions.pulse._asked is not None
     waiting.append(asyncio.ensure_future(node.decisions.pulse.now()))
     await asyncio.sleep(0)
     node.decisions.pulse.close()
