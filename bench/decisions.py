@@ -38,8 +38,8 @@ import psutil
 from peers import PEERS, Engine
 from worlds import Question, World, identifier, make_database, user_id
 
-from rescind.app import build
 from rescind.model.objects import ObjectKind
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.usecases import roles
 from rescind.usecases.unit import Unit

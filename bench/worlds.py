@@ -17,10 +17,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rescind.app import build
 from rescind.model.documents import store_form
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.store import schema
 from rescind.store.engines import engine_for

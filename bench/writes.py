@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from rescind.app import build
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.usecases import roles, users
 from rescind.usecases.unit import Unit

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
-from rescind.app import Node, application, build
+from rescind.app import application
 from rescind.certificates import local_certificate
 from rescind.engine import activity
+from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.engines import engine_for
 from rescind.store.migrate import migrate

@@ -98,8 +98,7 @@ class Server:
         found = []
         for child in parent.children():
             with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-                # Python starts another process, to look after what they share.
-                if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
+                if child.name() == "rescind-decides" and child.status() != psutil.STATUS_ZOMBIE:
                     found.append(child)
         return found or [parent]
 
@@ -109,7 +108,7 @@ class Server:
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if ":manage" in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                if process.name() == "rescind-manages" and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from rescind.app import Node
+from rescind.node import Node
 
 CLIENT_ID = "FirstClientForTests0123456789abc"
 CLIENT_SECRET = "first-client-secret-for-tests-0123456789abcdefghijklmnopqrstuvwxyz"

@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 
 from api.vultr.decoders import STS, check_answer
-from rescind.app import Node
 from rescind.model.objects import ObjectKind
+from rescind.node import Node
 from rescind.usecases import keys, organizations, platform, users
 from rescind.usecases.unit import Unit
 

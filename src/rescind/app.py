@@ -1,4 +1,4 @@
-"""The composition root: settings → store → service → doors, one ASGI application."""
+"""A node behind its doors: one ASGI application, and what the server does with it in each of its processes."""
 
 import asyncio
 import gc
@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import anyio.to_thread
 import uvloop
@@ -19,70 +18,20 @@ from rescind.api.authzen import face as authzen
 from rescind.api.body import App, Message, Receive, Scope, Send
 from rescind.api.cursors import Cursors
 from rescind.api.draining import Draining
-from rescind.api.mail import Mail
 from rescind.api.native.face import DOOR as NATIVE
 from rescind.api.probes import probes
 from rescind.api.vultr.face import DOOR as VULTR
 from rescind.api.vultr.sts import DOOR as STS
-from rescind.engine.activity import Activity
-from rescind.engine.decisions import Decisions
-from rescind.engine.freshness import Freshness
-from rescind.engine.kept import Touches
-from rescind.engine.pulse import Pulse
+from rescind.fork_server import ENDING_SECONDS_MAX, ForkServer, call_process
 from rescind.logs import configure_logs
-from rescind.management import ENDING_SECONDS_MAX, Management, serve
-from rescind.secret_key import secret_key
+from rescind.management import Management, serve
+from rescind.node import Node, build
 from rescind.settings import Settings
-from rescind.store.database import Database
-from rescind.store.engines import engine_for
-from rescind.store.logins import Logins
-from rescind.usecases.issuer import Issuer
 from rescind.usecases.requirements import Acting
-from rescind.usecases.service import Service
-from rescind.usecases.vault import Vault
 from rescind.usecases.verbs import Verbs, verbs_of
 
 DOORS = (STS, VULTR, NATIVE, MANAGEMENT, AUTHENTICATION)
 """Every face; where two have a path in common, the first has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One process of Rescind, put together."""
-
-    store: Database
-    freshness: Freshness
-    service: Service
-    decisions: Decisions
-    activity: Activity
-    mail: Mail
-    logins: Logins
-    settings: Settings
-
-
-def build(settings: Settings) -> Node:
-    """Put a node together on a database that has this version's schema."""
-    store = Database(engine_for(settings.database))
-    freshness = Freshness(store, metrics.FRESHNESS_SECONDS.observe)
-    decisions = decisions_of(store, freshness)
-    activity = Activity(store)
-    issuer = Issuer(settings.reached_at.rstrip("/") + "/", Vault(secret_key(settings)))
-    service = Service(
-        store,
-        freshness,
-        issuer,
-        faithful_grants=settings.faithful_grants,
-        used=activity.note,
-        foresee=decisions.foresee,
-    )
-    mail = Mail.at(settings.smtp_url, settings.mail_from, settings.reached_at)
-    return Node(store, freshness, service, decisions, activity, mail, Logins(store), settings)
-
-
-def decisions_of(store: Database, freshness: Freshness) -> Decisions:
-    """The engine of a node on its store."""
-    touches = Touches()
-    return Decisions(store, Pulse(store, freshness, touches, is_near=store.engine.is_near), touches)
 
 
 def application(node: Node, management: Management | None = None) -> App:
@@ -145,24 +94,29 @@ def catalogue() -> dict[str, set[str]]:
     return known
 
 
-def create() -> App:
-    """What the server calls in each of its processes."""
+def prepare() -> None:
+    """Make, in a process that will fork others, what they share."""
+    for door in DOORS:
+        door.prepare()
+    gc.collect()
+    # Whoever looks for circles among what all have would no longer share it.
+    gc.freeze()
+
+
+def create(settings: Settings, forks: ForkServer | None = None) -> App:
+    """What the server calls in each of its processes. With a fork server another one is for management calls."""
     configure_logs()
-    settings = Settings.handed_over()
     node = build(settings)
-    app = application(node, Management(MANAGE, node.freshness) if settings.management_process else None)
+    app = application(node, Management(forks, node.freshness) if forks is not None else None)
     _favour_decisions()
     return app
 
 
-MANAGE = "rescind.app:manage"
-"""What a process does that is for management calls."""
-
-
-def manage(descriptor: int) -> None:
+def manage(settings: Settings, descriptor: int) -> None:
     """Answer management calls that come through a socket, until its other side ends: that also ends this process."""
+    call_process("rescind-manages")
     configure_logs()
-    node = build(Settings.handed_over())
+    node = build(settings)
 
     async def live() -> None:
         async with _alive(node):

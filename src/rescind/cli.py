@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ import click
 from rescind.terminal.commands import COMMANDS
 
 if TYPE_CHECKING:
-    from rescind.app import Node
+    from rescind.api.body import App
+    from rescind.node import Node
     from rescind.settings import Settings
     from rescind.usecases.clients import FirstClient
     from rescind.usecases.keys import NewKey
@@ -152,14 +154,29 @@ def serve(
     options |= {name: options[name] or "" for name in ("tls_cert", "tls_key")}
     settings = Settings(**options)
     configure_logs()
-    with _counted_together(settings):
+    client = _first_client()
+    for name in ("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY", "RESCIND_AUTH0_CLIENT_SECRET"):
+        # Processes started from here must not inherit them.
+        os.environ.pop(name, None)
+    with _counted_together(settings), _beginning(settings) as create:
         node = _open(settings, migrate_empty=True)
-        _initialise(node, settings, root_email, root_password, root_api_key)
+        _initialise(node, settings, root_email, root_password, root_api_key, client=client)
         node.store.close()
-        for name in ("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY", "RESCIND_AUTH0_CLIENT_SECRET"):
-            # They have done their work, and processes started from here must not inherit them.
-            os.environ.pop(name, None)
-        _run(settings)
+        _run(settings, create)
+
+
+@contextmanager
+def _beginning(settings: "Settings") -> "Iterator[Callable[[], App]]":
+    """What each process of the node serves. Where others are forked from is there before anything is opened."""
+    from rescind import app
+    from rescind.fork_server import ForkServer
+
+    app.prepare()
+    if not settings.management_process:
+        yield partial(app.create, settings)
+        return
+    with ForkServer(partial(app.manage, settings)) as forks:
+        yield partial(app.create, settings, forks)
 
 
 @contextmanager
@@ -195,12 +212,11 @@ def _counted_together(settings: "Settings") -> Iterator[None]:
         signal.raise_signal(signal.SIGTERM)
 
 
-def _run(settings: "Settings") -> None:
+def _run(settings: "Settings", create: "Callable[[], App]") -> None:
     import uvicorn
 
     from rescind.workers import Workers, listeners
 
-    settings.hand_over()
     click.echo(f"Rescind on {settings.reached_at}", err=True)
     how: dict[str, Any] = {
         "factory": True,
@@ -222,7 +238,7 @@ def _run(settings: "Settings") -> None:
         "timeout_graceful_shutdown": 30,
     }
     if settings.workers == 1:
-        uvicorn.run("rescind.app:create", **how)
+        uvicorn.run(create, **how)
         return
     with ExitStack() as stack:
         try:
@@ -231,7 +247,7 @@ def _run(settings: "Settings") -> None:
             raise click.ClickException(
                 f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
             ) from None
-        Workers(uvicorn.Config("rescind.app:create", **how), sockets).run()
+        Workers(uvicorn.Config(create, **how), sockets).run()
 
 
 @main.command()
@@ -244,7 +260,7 @@ def init(database: str, root_email: str, root_password: str | None, root_api_key
 
     settings = Settings(database=database)
     node = _open(settings, migrate_empty=True)
-    made = _initialise(node, settings, root_email, root_password, root_api_key, quiet=as_json)
+    made = _initialise(node, settings, root_email, root_password, root_api_key, client=_first_client(), quiet=as_json)
     if as_json:
         shown = {"api_key": made.secret} if made and not root_api_key else {}
         click.echo(json.dumps({"initialised": made is not None, **shown}))
@@ -559,7 +575,7 @@ def invitations_link(database: str, public_url: str, invitation: str, as_json: b
 
 def _open(settings: "Settings", *, migrate_empty: bool = False) -> "Node":
     """A node on the database, which must have this version's schema; an empty one may be given it."""
-    from rescind.app import build
+    from rescind.node import build
     from rescind.store.contract import SCHEMA_VERSION
     from rescind.store.engines import engine_for
     from rescind.store.migrate import migrate, schema_version
@@ -589,6 +605,7 @@ def _initialise(
     password: str | None,
     api_key: str | None,
     *,
+    client: "FirstClient | None",
     quiet: bool = False,
 ) -> "NewKey | None":
     """Fill the database if it never was, and let the operator have the first key once."""
@@ -599,7 +616,6 @@ def _initialise(
     from rescind.usecases.platform import FirstRoot, complete, initialise, is_complete
     from rescind.usecases.signing_keys import check_seals, new_pair
 
-    client = _first_client()
     if node.store.head().revision:
         if not node.service.inspect(is_complete).result:
             node.service.operate("init", str(uuid7()), complete, new_pair(), client)

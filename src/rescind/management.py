@@ -5,11 +5,12 @@ share a pair of sockets that nobody else can reach. While that process is not th
 """
 
 import asyncio
+import os
+import signal
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Any, TypeGuard
 
@@ -21,18 +22,11 @@ from rescind.api.body import BODY_BYTES_MAX, READING, App, Gone, Message, Receiv
 from rescind.api.door import LOST
 from rescind.api.exchange import REQUEST_ID
 from rescind.engine.freshness import Freshness, Seen
+from rescind.fork_server import ENDING_SECONDS_MAX, PID_LENGTH, ForkServer
 
-_START = """
-import pkgutil, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-pkgutil.resolve_name(sys.argv[1])(int(sys.argv[2]))
-"""
-"""It ends with the process that started it, whoever else is told to."""
 _PAUSE_SECONDS, _PAUSE_SECONDS_MAX = 1.0, 60.0
 """Between the end of one process and the start of the next: each time twice as long, until one has started."""
 _START_SECONDS_MAX = 60.0
-ENDING_SECONDS_MAX = 10.0
 _WORD_SECONDS = 1.0
 """So often the process says that it lives."""
 _SILENCE_SECONDS_MAX = 10.0
@@ -78,12 +72,12 @@ _ALIVE = _Answered(0, 0, [], b"", Seen(None, 0))
 class Management:
     """The process as the deciding one knows it, in whose event loop everything here belongs.
 
-    `target` is the function that the process runs, as `module:name`. It is called with the descriptor of its socket,
-    and hands that to `serve`. A process that is silent for ten seconds is killed.
+    It comes from the fork server, whose processes hand their descriptor to `serve`. One that is silent for ten seconds
+    is killed.
     """
 
-    def __init__(self, target: str, freshness: Freshness) -> None:
-        self._target = target
+    def __init__(self, forks: ForkServer, freshness: Freshness) -> None:
+        self._forks = forks
         self._freshness = freshness
         self._link: asyncio.StreamWriter | None = None
         self._numbers = count(1)
@@ -95,7 +89,7 @@ class Management:
         self._life = asyncio.get_running_loop().create_task(self._live())
 
     async def stop(self) -> None:
-        """End the process, when it has done what it was asked for."""
+        """Tell the process to end, when it has done what it was asked for."""
         if self._life is not None:
             self._life.cancel()
             with suppress(asyncio.CancelledError):
@@ -166,18 +160,23 @@ class Management:
         ours, theirs = socket.socketpair()
         with theirs:
             reader, link = await asyncio.open_unix_connection(sock=ours)
-            process = _started(self._target, theirs.fileno())
-        patience = loop.call_later(_START_SECONDS_MAX, process.kill)
+            try:
+                pid = await self._forked(theirs, reader)
+            except BaseException:
+                link.close()
+                raise
+        kill = partial(_kill, pid)
+        patience = loop.call_later(_START_SECONDS_MAX, kill)
         has_started = False
         try:
             async for frame in _frames(reader):
                 answered = _answered.decode(frame)
                 if answered.number == _ALIVE.number:
                     patience.cancel()
-                    patience = loop.call_later(_SILENCE_SECONDS_MAX, process.kill)
+                    patience = loop.call_later(_SILENCE_SECONDS_MAX, kill)
                     if not has_started:
                         has_started, self._link = True, link
-                        _log.info("managing", process=process.pid)
+                        _log.info("managing", process=pid)
                     continue
                 self._freshness.learn(answered.seen)
                 waiting = self._waiting.pop(answered.number)
@@ -192,29 +191,26 @@ class Management:
                 if not waiting.done():
                     waiting.set_exception(ConnectionResetError())
             if not has_started:
-                process.kill()
-            await loop.run_in_executor(None, _wait_for, process)
-        _log.warning("ended", process=process.pid, code=process.returncode)
+                kill()
+        _log.warning("ended", process=pid)
         return has_started
+
+    async def _forked(self, theirs: socket.socket, reader: asyncio.StreamReader) -> int:
+        """A new process at the other side; its id."""
+        self._forks.fork(theirs.fileno())
+        # If there is none, nobody else must hold that side open.
+        theirs.close()
+        async with asyncio.timeout(_START_SECONDS_MAX):
+            return int.from_bytes(await reader.readexactly(PID_LENGTH), "big")
 
 
 def _takes(link: asyncio.StreamWriter | None) -> TypeGuard[asyncio.StreamWriter]:
     return link is not None and not link.is_closing() and link.transport.get_write_buffer_size() < _UNSENT_BYTES_MAX
 
 
-def _started(target: str, descriptor: int) -> "subprocess.Popen[bytes]":
-    # By a loop it would inherit the sockets that the server listens on; without -P it would import from the folder
-    # that it is started in.
-    command = [sys.executable, "-P", "-c", _START, target, str(descriptor)]
-    return subprocess.Popen(command, pass_fds=[descriptor], stdin=subprocess.DEVNULL)  # noqa: S603 - it is our own
-
-
-def _wait_for(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        process.wait(ENDING_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 async def serve(descriptor: int, app: App, freshness: Freshness) -> None:

@@ -1,10 +1,6 @@
 """Settings: read once at start, one frozen value, the same from options and from `RESCIND_…` variables."""
 
-import json
-import os
-from dataclasses import asdict, dataclass, field
-
-_HANDED_OVER = "RESCIND_SETTINGS"
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +26,3 @@ class Settings:
         """The address under which clients reach the node."""
         scheme = "https" if self.tls_cert else "http"
         return self.public_url or f"{scheme}://{self.host}:{self.port}"
-
-    def hand_over(self) -> None:
-        """Leave the settings where the worker processes of this one find them."""
-        os.environ[_HANDED_OVER] = json.dumps(asdict(self))
-
-    @staticmethod
-    def handed_over() -> "Settings":
-        """The settings of the process that started this one."""
-        return Settings(**json.loads(os.environ[_HANDED_OVER]))

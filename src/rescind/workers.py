@@ -1,9 +1,12 @@
-"""Workers: uvicorn's supervisor, with a listening socket for each of its processes.
+"""Workers: uvicorn's supervisor, with a listening socket for each of its processes, which are forked.
 
 Where all listen on one socket, whoever is awake takes all connections that come at once, and keeps them while the
 others idle. With one for each the kernel spreads them. The parent keeps the sockets, so that a worker which replaces
 another by order goes on with its connections; that of one which died is closed as soon as it is known, so that nobody
 waits for the next one who can be answered by another.
+
+A forked worker has everything imported, starts at once, and shares that memory. The supervisor has one thread, and no
+connection.
 """
 
 import signal
@@ -12,9 +15,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing.context import ForkProcess
 
 from uvicorn import Config
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
+
+from rescind.fork_server import call_process
 
 _START_SECONDS_MAX = 30
 
@@ -28,6 +34,20 @@ class Workers(Multiprocess):
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
         self._listeners = sockets
+        # There is no setting for how processes begin.
+        multiprocess.get_subprocess = self._worker  # type: ignore[assignment, attr-defined]
+
+    def _worker(
+        self, config: Config, target: Callable[[list[socket.socket]], None], sockets: list[socket.socket]
+    ) -> "Worker":
+        def serve() -> None:
+            for listener in self._listeners:
+                if listener not in sockets:
+                    listener.close()
+            config.configure_logging()
+            target(sockets)
+
+        return Worker(target=serve)
 
     def run(self) -> None:
         """Start the workers and look after them, until a signal says to end."""
@@ -84,6 +104,28 @@ class Workers(Multiprocess):
             if as_long_as_replaced and everyone[place] is process:
                 break
         self.processes = everyone
+
+
+class Worker(ForkProcess):
+    """A process that is forked, and hears no signal as its parent would."""
+
+    def start(self) -> None:
+        """Fork it."""
+        held_back = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
+
+    def run(self) -> None:
+        """Do what it is for."""
+        signal.set_wakeup_fd(-1)
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        call_process("rescind-decides")
+        super().run()
 
 
 class Alarm(threading.Event):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from rescind.app import Node, application, build
+from rescind.app import application
+from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.usecases.platform import new_root_key
 from world import ROOT_KEY, World, allow

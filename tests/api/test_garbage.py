@@ -10,8 +10,9 @@ import pytest
 
 from rescind.api.body import BODY_BYTES_MAX
 from rescind.api.exchange import Previewed
-from rescind.app import Node, application
+from rescind.app import application
 from rescind.model.errors import Refusal
+from rescind.node import Node
 from world import ROOT_KEY
 
 LARGE = BODY_BYTES_MAX - 100

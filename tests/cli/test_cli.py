@@ -26,9 +26,10 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from faults.nursery import ForkedServer, Nursery
-from rescind.app import application, build
+from rescind.app import application
 from rescind.cli import main, serve
 from rescind.model.errors import Unauthenticated
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.store.contract import SCHEMA_VERSION
 from rescind.store.database import Database

@@ -17,9 +17,10 @@ import pytest
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-from rescind.app import VERBS, application, build
+from rescind.app import VERBS, application
 from rescind.cli import main
 from rescind.decision.decide import Reason
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.store.database import Database
 from rescind.store.engines import engine_for

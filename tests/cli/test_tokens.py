@@ -12,10 +12,11 @@ from alembic.config import Config
 from starlette.testclient import TestClient
 from uuid_utils import uuid7
 
-from rescind.app import application, build
+from rescind.app import application
 from rescind.model.changes import Origin, Plan, ProfileEntry
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.store import migrate
 from rescind.store.database import Database

@@ -1,6 +1,6 @@
 """Starts `rescind serve` with one planted bug, and with a clock that a test can move. `src/` knows nothing of it.
 
-A process that has everything imported forks the nodes; each of their worker processes comes by here before it serves.
+A process that has everything imported forks the nodes; each of their processes comes by here before it answers.
 """
 
 import mmap
@@ -12,16 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from consistency.planted import plant
 from rescind import app, cli
 
 COMMAND = "consistency.launcher.main"
 """What a nursery forks."""
 BUG, CLOCK = "PLANTED_BUG", "MOVED_CLOCK"
-SERVED, INSTEAD = "rescind.app:create", "consistency.launcher:create"
-MANAGE = "consistency.launcher:manage"
 _OFFSET = struct.Struct("<q")
 
 
@@ -39,36 +35,18 @@ class Clock:
 
 
 def main(arguments: Sequence[str], **options: Any) -> None:
-    """The command line; what it serves is made by `create`."""
-    for name in ("run", "Config"):
-        setattr(uvicorn, name, partial(_instead, getattr(uvicorn, name)))
+    """The command line; what its processes do is the same as ever, with what the environment asks for."""
+    for name in ("create", "manage"):
+        setattr(app, name, partial(_prepared, getattr(app, name)))
     cli.main(arguments, **options)
 
 
-def _instead(serve: Callable[..., Any], application: str, **how: Any) -> Any:
-    """Serve with what was asked for; one process is run, several are configured."""
-    assert application == SERVED, f"{application} is served, and not {SERVED}: no bug would be planted"
-    return serve(INSTEAD, **how)
-
-
-def create() -> Any:
-    """What each process of a node serves: the same as ever, with what the environment asks for."""
-    _prepare()
-    app.MANAGE = MANAGE
-    return app.create()
-
-
-def manage(descriptor: int) -> None:
-    """The same for the processes that are for management calls."""
-    _prepare()
-    app.manage(descriptor)
-
-
-def _prepare() -> None:
+def _prepared(task: Callable[..., Any], *arguments: Any) -> Any:
     if CLOCK in os.environ:
         _follow(Path(os.environ[CLOCK]))
     if os.environ.get(BUG):
         plant(os.environ[BUG])
+    return task(*arguments)
 
 
 def _follow(file: Path) -> None:

@@ -18,8 +18,9 @@ from consistency.history import Call, Client, History
 from consistency.proxy import Moment
 from faults.test_freshness import Sqlite
 from faults.test_writers import enter
-from rescind.app import Node, application, build
+from rescind.app import application
 from rescind.model.objects import ObjectKind
+from rescind.node import Node, build
 from rescind.settings import Settings
 from tenant import CLIENT_ID, CLIENT_SECRET
 from world import ROOT_KEY, Person, World, allow

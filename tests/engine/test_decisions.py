@@ -14,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 
 import spec
-from rescind.app import build
 from rescind.decision.decide import AccessRequest, decide
 from rescind.engine import pulse
 from rescind.engine.decisions import Decisions, Question, attributes_of, stored_of
@@ -23,6 +22,7 @@ from rescind.model.apis import RESOURCE_TYPE, GrantTerms
 from rescind.model.errors import Refusal, Unavailable
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.store import sql
 from rescind.store.database import DatabaseReader

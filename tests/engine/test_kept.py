@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rescind.app import Node, build
 from rescind.engine import kept as module
 from rescind.engine.freshness import Moment
 from rescind.engine.kept import Kept, Made, Noting, Touches
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, Object, ObjectKind
+from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.contract import PAGE_SIZE_MAX, Reader, Window
 from rescind.usecases import groups, policies, properties, resources, roles, users

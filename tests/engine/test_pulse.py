@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from rescind.app import Node, build
 from rescind.engine import pulse as module
 from rescind.engine.freshness import Moment
 from rescind.model.errors import Unavailable
+from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.sql import NEWS_MAX
 from rescind.usecases.organizations import found as found_organization

@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from rescind.app import Node, application, build
+from rescind.app import application
 from rescind.model.changes import Change
 from rescind.model.errors import Unavailable
+from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.database import Database, DatabaseWriter
 from rescind.store.verify import verify

@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from rescind.api.mail import Mail
-from rescind.app import Node, application, decisions_of
+from rescind.app import application
 from rescind.engine.activity import Activity
 from rescind.engine.freshness import Freshness
 from rescind.model.changes import Change
 from rescind.model.errors import Unavailable
+from rescind.node import Node, decisions_of
 from rescind.settings import Settings
 from rescind.store.contract import SCHEMA_VERSION, Head
 from rescind.store.database import Database

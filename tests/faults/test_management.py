@@ -23,9 +23,9 @@ from faults.test_freshness import Sqlite, write
 from faults.test_shutdown import eventually
 from rescind.api.body import BODY_BYTES_MAX, Receive, Scope, Send
 from rescind.api.exchange import REQUEST_ID
-from rescind.app import Node, build
 from rescind.cli import _counted_together
-from rescind.management import _answered, _Asked, _frames, _put, _started, serve
+from rescind.management import _answered, _Asked, _frames, _put, serve
+from rescind.node import Node, build
 from rescind.settings import Settings
 from servers import Server
 from tenant import CLIENT_ID, PUBLIC_URL
@@ -207,14 +207,6 @@ def test_what_a_process_that_hangs_does_not_take_is_answered_without_it(server: 
         assert server.world().call("POST", "/v2/groups", {"display_name": "here"}).status_code == 201
         time.sleep(1)
         assert memory().rss - before < 128 * BODY_BYTES_MAX
-
-
-def test_nothing_is_imported_from_the_folder_that_a_node_is_started_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "pkgutil.py").write_text("raise SystemExit(7)")
-    monkeypatch.chdir(tmp_path)
-    assert _started("builtins:abs", 1).wait(timeout=20) == 0
 
 
 def test_a_node_starts_where_no_temporary_folder_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

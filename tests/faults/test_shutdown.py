@@ -13,7 +13,7 @@ import httpx2
 import psutil
 import pytest
 
-from rescind.app import Node
+from rescind.node import Node
 from servers import Server
 from world import ROOT_KEY
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from rescind.app import Node, build
+from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.verify import verify
 from rescind.usecases import (

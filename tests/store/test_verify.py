@@ -9,10 +9,10 @@ from typing import NamedTuple
 import pytest
 import sqlalchemy as sa
 
-from rescind.app import Node
 from rescind.model.changes import CredentialEntry, Plan, ProfileEntry, chain
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
+from rescind.node import Node
 from rescind.store.database import Database
 from rescind.store.schema import changes
 from rescind.store.verify import DIFFERENCES_MAX, Report, verify

@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rescind.app import Node
 from rescind.decision.decide import AccessRequest, Decision, decide
 from rescind.engine.principals import principal_of, snapshot_of
 from rescind.model.errors import Refusal
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
+from rescind.node import Node
 from rescind.store.schema import intervals
 from rescind.usecases import groups, organizations, policies, roles, users
 from rescind.usecases.unit import Unit

@@ -24,11 +24,12 @@ from decision.worlds import said
 from rescind.api.exchange import Operation
 from rescind.api.vultr.face import OPERATIONS as VULTR
 from rescind.api.vultr.sts import OPERATIONS as STS
-from rescind.app import Node, application, build
+from rescind.app import application
 from rescind.decision.decide import AccessRequest, Decision, decide
 from rescind.decision.snapshot import Principal
 from rescind.engine.principals import principal_of, snapshot_of
 from rescind.model.objects import ObjectKind
+from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.schema import intervals
 from rescind.store.verify import verify

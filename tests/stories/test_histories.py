@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import spec
 from decision.worlds import said
-from rescind.app import build
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.store.verify import verify
 from rescind.usecases import groups, policies, roles, users

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rescind.app import build
 from rescind.model.objects import ObjectKind
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.usecases import users
 from rescind.usecases.unit import Unit

@@ -25,9 +25,10 @@ from rescind.api.auth0.face import OPERATIONS as MANAGEMENT
 from rescind.api.exchange import Operation, writes
 from rescind.api.impacts import impact_said
 from rescind.api.vultr.face import OPERATIONS as VULTR
-from rescind.app import DOORS, Node, application, build
+from rescind.app import DOORS, application
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
+from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.schema import intervals
 from rescind.store.verify import verify

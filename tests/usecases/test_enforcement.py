@@ -15,7 +15,8 @@ from rescind.api.exchange import Operation
 from rescind.api.native.face import OPERATIONS as NATIVE
 from rescind.api.vultr.face import OPERATIONS as VULTR
 from rescind.api.vultr.sts import OPERATIONS as STS
-from rescind.app import DOORS, VERBS, application, build
+from rescind.app import DOORS, VERBS, application
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.usecases.requirements import Acting
 from rescind.usecases.revocations import TAKING

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rescind.app import application, build
+from rescind.app import application
+from rescind.node import build
 from rescind.settings import Settings
 from world import Person, World, allow, deny, document, personal_key
 

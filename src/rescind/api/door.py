@@ -94,6 +94,10 @@ class Door:
     places: tuple[str, ...] = ()
     """Paths outside the prefix that are the face's, too."""
 
+    def prepare(self) -> None:
+        """Make what all nodes of this process, and of those that it forks, have in common."""
+        _application(self)
+
     def open(self, node: Mapping[str, object]) -> App:
         """The face on a node's parts, as an ASGI application."""
         return _Threshold(_application(self), self, node)

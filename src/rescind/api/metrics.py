@@ -35,6 +35,10 @@ class Tally:
         self.observe = self._seconds.append
         _tallies.append(self)
 
+    def forget(self) -> None:
+        """Take nothing for taken down."""
+        self._seconds.clear()
+
     def settle(self) -> None:
         """Let the histogram have what was taken down until now. One thread at a time."""
         taken = self._seconds[:]
@@ -44,6 +48,15 @@ class Tally:
 
 
 _tallies: list[Tally] = []
+
+
+def _forget() -> None:
+    """Leave to the process that forked this one what it has taken down."""
+    for tally in _tallies:
+        tally.forget()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 REQUEST_SECONDS = Seconds("rescind_request_seconds", "Time to answer a request.", ["method", "route", "status"])
 FRESHNESS_SECONDS = Tally(

@@ -1,12 +1,10 @@
-"""Which database an address means."""
+"""Which database an address means. The driver of the other one is not imported."""
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from rescind.model.errors import Invalid
 from rescind.store.database import Engine
-from rescind.store.postgres import Postgres
-from rescind.store.sqlite import Sqlite
 
 
 def engine_for(url: str) -> Engine:
@@ -18,8 +16,12 @@ def engine_for(url: str) -> Engine:
         raise Invalid("the database's address cannot be read") from None
     match parsed.get_backend_name():
         case "sqlite" if parsed.database:
+            from rescind.store.sqlite import Sqlite
+
             return Sqlite(parsed)
         case "postgresql" | "postgres":
+            from rescind.store.postgres import Postgres
+
             return Postgres(parsed)
         case name:
             raise Invalid(f"`{name}` is not a database that Rescind knows: sqlite:///FILE or postgresql://…")

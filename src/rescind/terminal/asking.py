@@ -20,7 +20,7 @@ from rescind.usecases.service import Operator, Service
 from rescind.usecases.unit import View
 
 if TYPE_CHECKING:
-    from rescind.app import Node
+    from rescind.node import Node
 
 Result = TypeVar("Result")
 

@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 from api.auth0 import answers
 from rescind.api.auth0.face import OPEN_OPERATIONS, OPERATIONS
 from rescind.api.exchange import Operation
-from rescind.app import application, build
+from rescind.app import application
+from rescind.node import build
 from rescind.settings import Settings
 from rescind.usecases.managed import MANAGEMENT_SCOPES
 from rescind.usecases.requirements import Acting

@@ -34,7 +34,7 @@ from api.auth0.logins import (
     words,
 )
 from rescind.app import application as web
-from rescind.app import build
+from rescind.node import build
 from rescind.settings import Settings
 from tenant import CLIENT_ID, CLIENT_SECRET, CONNECTION, ISSUER, MANAGEMENT, PASSWORD, PUBLIC_URL, Tenant, pairs, quoted
 

@@ -55,7 +55,8 @@ from api.authzen.records import (
     user,
 )
 from api.conftest import UNKNOWN_ID, nothing_written
-from rescind.app import application, build
+from rescind.app import application
+from rescind.node import build
 from rescind.settings import Settings
 from tenant import CLIENT_ID, CLIENT_SECRET, MANAGEMENT, PUBLIC_URL, Tenant, quoted
 from world import ROOT_KEY, Person, World, allow, root_of_another

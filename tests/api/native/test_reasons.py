@@ -38,8 +38,8 @@ from api.native.asking import (
     vultr,
     who_can,
 )
-from rescind.app import Node
 from rescind.model.objects import ObjectKind
+from rescind.node import Node
 from rescind.store.schema import intervals
 from rescind.usecases.platform import transfer_root
 from stories.histories import as_specified

@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 
 from api.conftest import UNKNOWN_ID, Town, nothing_written
 from api.vultr.decoders import MAYBE_DATE, NOT_FOUND
-from rescind.app import application, build
+from rescind.app import application
+from rescind.node import build
 from rescind.settings import Settings
 from world import ROOT_EMAIL, ROOT_KEY, Person, World, allow
 
