@@ -89,6 +89,7 @@ def _serve(requests: socket.socket, child: Callable[[int], None]) -> None:
         children = [pid for pid in children if not _has_ended(pid)]
     for pid in children:
         os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _introduced(child: Callable[[int], None], descriptor: int) -> None:
