@@ -158,13 +158,15 @@ class Management:
         """One process, from its start to its end; whether it has started."""
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
-        with theirs:
-            reader, link = await asyncio.open_unix_connection(sock=ours)
-            try:
-                pid = await self._forked(theirs, reader)
-            except BaseException:
-                link.close()
-                raise
+        reader, link = await asyncio.open_unix_connection(sock=ours)
+        try:
+            with theirs:
+                self._forks.fork(theirs.fileno())
+            async with asyncio.timeout(_START_SECONDS_MAX):
+                pid = int.from_bytes(await reader.readexactly(PID_LENGTH), "big")
+        except BaseException:
+            link.close()
+            raise
         kill = partial(_kill, pid)
         patience = loop.call_later(_START_SECONDS_MAX, kill)
         has_started = False
@@ -184,24 +186,28 @@ class Management:
                     waiting.set_result(answered)
         finally:
             self._link = None
-            link.close()
             patience.cancel()
             left, self._waiting = self._waiting, {}
             for waiting in left.values():
                 if not waiting.done():
                     waiting.set_exception(ConnectionResetError())
-            if not has_started:
+            if not has_started or not await _ends(reader, link):
                 kill()
+            link.close()
         _log.warning("ended", process=pid)
         return has_started
 
-    async def _forked(self, theirs: socket.socket, reader: asyncio.StreamReader) -> int:
-        """A new process at the other side; its id."""
-        self._forks.fork(theirs.fileno())
-        # If there is none, nobody else must hold that side open.
-        theirs.close()
-        async with asyncio.timeout(_START_SECONDS_MAX):
-            return int.from_bytes(await reader.readexactly(PID_LENGTH), "big")
+
+async def _ends(reader: asyncio.StreamReader, link: asyncio.StreamWriter) -> bool:
+    """Whether the process ends in time, which is told to by this."""
+    if not link.is_closing():
+        link.write_eof()
+    with suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(ENDING_SECONDS_MAX):
+            while await reader.read(BODY_BYTES_MAX):
+                pass
+            return True
+    return False
 
 
 def _takes(link: asyncio.StreamWriter | None) -> TypeGuard[asyncio.StreamWriter]:

@@ -201,6 +201,22 @@ assert told() == ["1.0"]
 """)
 
 
+def test_that_it_has_ended_is_known_at_once_though_what_came_from_it_lives() -> None:
+    script("""
+forks = ForkServer(echo)
+link, pid = linked(forks)
+os.kill(forks._pid, signal.SIGKILL)
+os.waitpid(forks._pid, 0)
+try:
+    linked(forks)
+except OSError:
+    assert is_there(pid)
+    link.close()
+else:
+    raise AssertionError("nobody is there to fork")
+""")
+
+
 def test_without_it_a_node_goes_on(make_database: Callable[[str], str], tmp_path: Path) -> None:
     with managed(make_database("sqlite"), tmp_path) as server:
         assert server.process is not None

@@ -24,7 +24,7 @@ from faults.test_shutdown import eventually
 from rescind.api.body import BODY_BYTES_MAX, Receive, Scope, Send
 from rescind.api.exchange import REQUEST_ID
 from rescind.cli import _counted_together
-from rescind.management import _answered, _Asked, _frames, _put, serve
+from rescind.management import _answered, _Asked, _ends, _frames, _put, serve
 from rescind.node import Node, build
 from rescind.settings import Settings
 from servers import Server
@@ -192,6 +192,30 @@ def test_a_process_that_hangs_is_ended_and_what_it_was_asked_has_an_unknown_fate
         assert under_way.result(timeout=20).headers["Rescind-Outcome"] == "unknown"
         eventually(lambda: manager not in server.managers())
     assert world.call("POST", "/v2/groups", {"display_name": "next"}).status_code == 201
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_at_the_end_the_process_is_told_and_it_is_known_whether_it_ends(
+    monkeypatch: pytest.MonkeyPatch, *, hangs: bool
+) -> None:
+    """It may answer until then; one that hangs is waited for no longer than ten seconds."""
+    monkeypatch.setattr("rescind.management.ENDING_SECONDS_MAX", 0.3)
+
+    async def end() -> bool:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            reader, link = await asyncio.open_unix_connection(sock=ours)
+            ending = asyncio.create_task(_ends(reader, link))
+            await asyncio.sleep(0.05)
+            assert theirs.recv(1) == b""
+            theirs.sendall(b"the last answer")
+            if not hangs:
+                theirs.close()
+            has_ended = await ending
+            link.close()
+        return has_ended
+
+    assert asyncio.run(end()) is not hangs
 
 
 def test_what_a_process_that_hangs_does_not_take_is_answered_without_it(server: Server) -> None:
