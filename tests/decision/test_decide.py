@@ -1,6 +1,7 @@
 """The decision, held against cases and against the executable specification."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -188,24 +189,33 @@ spans_of_edges = st.sampled_from(["always"] * 4 + OTHER_SPANS)
 spans_of_skeletons = st.sampled_from(["always"] * 12 + OTHER_SPANS)
 
 
-@st.composite
-def intervals(
+three_revisions = st.sampled_from(sorted(tuple(sorted(three)) for three in product(range(1, 7), repeat=3)))
+expiries_of_things = st.sampled_from([None] * 30 + [50, 100])
+expiries_of_edges = st.sampled_from([None] * 3 + [50, 100])
+
+
+def history(
     draw: st.DrawFn,
     place: tuple[Any, ...],
     value: st.SearchStrategy[str] | None = None,
     spans_of: st.SearchStrategy[str] = spans_of_edges,
 ) -> list[Row]:
-    """The history of one place: at most two intervals that do not overlap, revisions 1 to 6."""
+    """The history of one place: at most two intervals that do not overlap, revisions 1 to 6.
+
+    A world has dozens of places, and each draw costs more than what is done with it.
+    """
     kind, holder, thing, scope = place
-    first, last, again = sorted(draw(st.lists(st.integers(1, 6), min_size=3, max_size=3)))
-    spans = {
-        "always": [(1, None)],
-        "never": [],
-        "until": [(1, last)] if last > 1 else [],
-        "since": [(first, None)],
-        "twice": [(first, last), (again, None)] if first < last else [(again, None)],
-    }[draw(spans_of_things if kind in LASTING else spans_of)]
-    expiries = st.sampled_from([None] * (30 if kind in LASTING else 3) + [50, 100])
+    lasts = kind in LASTING
+    expiries = expiries_of_things if lasts else expiries_of_edges
+    spans: list[tuple[int, int | None]] = [(1, None)]
+    if (span := draw(spans_of_things if lasts else spans_of)) != "always":
+        first, last, again = draw(three_revisions)
+        spans = {
+            "never": [],
+            "until": [(1, last)] if last > 1 else [],
+            "since": [(first, None)],
+            "twice": [(first, last), (again, None)] if first < last else [(again, None)],
+        }[span]
     return [
         {
             "kind": kind,
@@ -310,11 +320,11 @@ def worlds(draw: st.DrawFn) -> list[Row]:
     places += [("existence", *membership) for membership in MEMBERSHIPS]
     places += sorted({*SKELETON, *draw(st.sets(edge_places, max_size=8))}, key=str)
     places += sorted(draw(st.sets(state_places, max_size=1)), key=str)
-    rows = [row_ for place_ in places for row_ in draw(intervals(place_))]
+    rows = [row_ for place_ in places for row_ in history(draw, place_)]
     for role in ROLES:
-        rows += draw(intervals(("role_definition", role, None, None), role_definitions))
+        rows += history(draw, ("role_definition", role, None, None), role_definitions)
     for policy in POLICIES:
-        rows += draw(intervals(("document", policy, None, None), documents))
+        rows += history(draw, ("document", policy, None, None), documents)
     return rows
 
 
@@ -327,11 +337,11 @@ def worlds_with_apis(draw: st.DrawFn) -> list[Row]:
     places += [("existence", grant, None, None) for grant, _ in GRANTS]
     drawn = draw(st.sets(api_edge_places, max_size=8)) | draw(st.sets(state_places, max_size=1))
     places += sorted({*API_SKELETON, *drawn} - taken, key=str)
-    rows += [row_ for place_ in places for row_ in draw(intervals(place_, spans_of=spans_of_skeletons))]
+    rows += [row_ for place_ in places for row_ in history(draw, place_, spans_of=spans_of_skeletons)]
     for key, (api, scope) in PERMISSIONS.items():
-        rows += draw(intervals(("api_scope", key, api, None), st.just(json.dumps([scope, IDENTIFIERS[api]]))))
+        rows += history(draw, ("api_scope", key, api, None), st.just(json.dumps([scope, IDENTIFIERS[api]])))
     for grant, api in GRANTS:
-        rows += draw(intervals(("grant_definition", grant, api, None), terms_on(api)))
+        rows += history(draw, ("grant_definition", grant, api, None), terms_on(api))
     return rows
 
 

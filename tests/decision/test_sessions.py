@@ -363,6 +363,7 @@ LISTED = {
     "Null": "true",
 }
 
+expiries = st.sampled_from([None, *INSTANTS, MORNING + 1])
 now_and_then, seldom = st.sampled_from([False] * 4 + [True]), st.sampled_from([False] * 8 + [True])
 addresses = st.sampled_from([*ADDRESSES, *NOT_ADDRESSES])
 values = st.sampled_from(["v", "w", "1", 10, 20.5, True, None, ["v"], {"a": 1}])
@@ -418,8 +419,7 @@ STATES: list[Place] = [("block", ANN, None, None), ("suspension", HERS, None, AC
 OWNED: Place = ("root", HERS, ACME, ACME)
 
 
-@st.composite
-def values_of(draw: st.DrawFn, place: Place) -> Any:
+def value_of(draw: st.DrawFn, place: Place) -> Any:
     """What a fact of that place may say."""
     kind = place[0]
     if kind == "trust":
@@ -433,16 +433,12 @@ def values_of(draw: st.DrawFn, place: Place) -> Any:
     return VALUES.get(place)
 
 
-@st.composite
-def histories(draw: st.DrawFn, place: Place) -> list[Row]:
+def history(draw: st.DrawFn, place: Place) -> list[Row]:
     """What came of one place at revisions 1 to 6 and at the instants: at most two intervals that do not overlap."""
     first, second = sorted(draw(st.lists(st.integers(2, 6), min_size=2, max_size=2)))
-    expiries = st.sampled_from([None, *INSTANTS, MORNING + 1])
     spans = draw(st.sampled_from([[], [(1, first)], [(first, None)], [(1, first), (second, None)], [(1, None)]]))
     return [
-        row(
-            place, {"value": draw(values_of(place)), "expires_at": draw(expiries), "revision_from": a, "revision_to": b}
-        )
+        row(place, {"value": value_of(draw, place), "expires_at": draw(expiries), "revision_from": a, "revision_to": b})
         for a, b in spans
     ]
 
@@ -456,8 +452,8 @@ def worlds(draw: st.DrawFn, *, shaken: bool = True) -> list[Row]:
     unsteady = draw(st.sets(st.sampled_from(UNSTEADY), max_size=2)) if shaken and draw(st.booleans()) else set()
     state = draw(st.sampled_from([None, None, None, OWNED, OWNED, *(STATES if shaken else ())]))
     free = {*draw(st.sets(free_places, max_size=5)), *([state] if state else [])} - set(LIVING)
-    rows = [row(place, {"value": draw(values_of(place))}) for place in LIVING if place not in unsteady]
-    return rows + [found for place in sorted({*unsteady, *free}, key=str) for found in draw(histories(place))]
+    rows = [row(place, {"value": value_of(draw, place)}) for place in LIVING if place not in unsteady]
+    return rows + [found for place in sorted({*unsteady, *free}, key=str) for found in history(draw, place)]
 
 
 requests = st.builds(
