@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
-from starlette.testclient import TestClient
 
+from loopback import Loopback
 from rescind.app import application
 from rescind.certificates import local_certificate
 from rescind.engine import activity
@@ -114,7 +114,7 @@ def node(database: str) -> Iterator[Node]:
 @pytest.fixture
 def world(node: Node) -> Iterator[World]:
     """The Vultr face of a node in this process, spoken to as root, on each kind of database."""
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY, node)
 
 
@@ -122,7 +122,7 @@ def world(node: Node) -> Iterator[World]:
 def small_world(make_database: Callable[[str], str]) -> Iterator[World]:
     """The same on SQLite alone, for what has nothing to do with the database."""
     built = build(Settings(database=make_database("sqlite")))
-    with TestClient(application(built), raise_server_exceptions=False) as client:
+    with Loopback(application(built), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY, built)
     built.store.close()
 
@@ -148,7 +148,7 @@ def server(database: str, tmp_path: Path) -> Iterator[Server]:
 
 def _tenant(database: str) -> Iterator[Tenant]:
     built = build(Settings(database=database, public_url=PUBLIC_URL))
-    with TestClient(application(built), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
+    with Loopback(application(built), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
         yield Tenant(client, built)
     built.store.close()
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
+from loopback import Loopback
 from rescind.app import application
 from rescind.node import Node, build
 from rescind.settings import Settings
@@ -85,7 +85,7 @@ def from_address() -> Iterator[Callable[[World, str], World]]:
         def speak(world: World, address: str) -> World:
             assert world.node is not None
             app = application(world.node)
-            client = TestClient(app, raise_server_exceptions=False, client=(address, 50_000))
+            client = Loopback(app, raise_server_exceptions=False, client=(address, 50_000))
             return World(clients.enter_context(client), world.key, world.node)
 
         yield speak
@@ -95,7 +95,7 @@ def from_address() -> Iterator[Callable[[World, str], World]]:
 def town_template(make_database: Callable[[str], str]) -> Town:
     """The town, built once and closed. It is only ever copied."""
     node = build(Settings(database=make_database("sqlite")))
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         town = _founded(node, World(client, ROOT_KEY))
         with node.store.engine.pool.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -118,7 +118,7 @@ def _copied(template: Town, folder: Path) -> Iterator[Town]:
     copy = folder / "town.db"
     shutil.copy(str(template.node.store.engine.pool.url.database), copy)
     node = build(Settings(database=f"sqlite:///{copy}"))
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         yield replace(
             template,
             world=World(client, template.world.key),

@@ -23,9 +23,9 @@ import click
 import httpx2
 import pytest
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 
 from faults.nursery import ForkedServer, Nursery
+from loopback import Loopback
 from rescind.app import application
 from rescind.cli import main, serve
 from rescind.model.errors import Unauthenticated
@@ -602,7 +602,7 @@ def works(database: str, key: str) -> bool:
 def spoken_to(database: str, key: str = ROOT_KEY) -> Iterator[World]:
     """A node in this process."""
     node = build(Settings(database=database))
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         yield World(client, key)
     node.store.close()
 

@@ -15,8 +15,8 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from starlette.testclient import TestClient
 
+from loopback import Loopback
 from rescind.app import VERBS, application
 from rescind.cli import main
 from rescind.decision.decide import Reason
@@ -139,7 +139,7 @@ def small_on_both(database: str) -> Iterator[Small]:
 
 def _small(database: str) -> Iterator[Small]:
     node = build(Settings(database=database))
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         api = World(client, ROOT_KEY, node)
         ann, bob, cid = (api.person() for _ in range(3))
         zones = api.policy(allow("dns.Read", "dns.Write", on="zone:*"), name="Zones")

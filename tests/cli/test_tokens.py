@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from starlette.testclient import TestClient
 from uuid_utils import uuid7
 
+from loopback import Loopback
 from rescind.app import application
 from rescind.model.changes import Origin, Plan, ProfileEntry
 from rescind.model.facts import Fact, FactKind
@@ -115,7 +115,7 @@ def test_a_database_from_before_tokens_gets_what_it_lacks(make_empty: Callable[[
     assert rescind("init", RESCIND_DATABASE=database, **client).returncode == 0
     assert said(rescind("verify", "--json", RESCIND_DATABASE=database))["verified"] is True
     built = build(Settings(database=database, public_url=PUBLIC_URL))
-    with TestClient(application(built), base_url=PUBLIC_URL) as http:
+    with Loopback(application(built), base_url=PUBLIC_URL) as http:
         tenant = Tenant(http, built, "Upgraded", SECRET_KEY)
         (user,) = tenant.get("/users")
         assert user["user_id"].startswith("auth0|")

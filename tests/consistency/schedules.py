@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from starlette.testclient import TestClient
-
 from consistency.cluster import Cluster
 from consistency.history import Call, Client, History
 from consistency.proxy import Moment
 from faults.test_freshness import Sqlite
 from faults.test_writers import enter
+from loopback import Loopback
 from rescind.app import application
 from rescind.model.objects import ObjectKind
 from rescind.node import Node, build
@@ -56,7 +55,7 @@ class Scene:
     def world(self) -> Iterator[World]:
         """The Vultr face of a node in this process, which has no bug and is not part of the cluster."""
         node = build(Settings(database=self.cluster.database))
-        with TestClient(application(node)) as http:
+        with Loopback(application(node)) as http:
             yield World(http, ROOT_KEY, node)
         node.store.close()
 

@@ -23,6 +23,7 @@ import alembic.command, rich.console, rich.progress, rich.table
 import rescind.app, rescind.cli, rescind.store.verify, rescind.usecases.platform
 import sqlalchemy.dialects.postgresql.psycopg, sqlalchemy.dialects.sqlite.pysqlite
 
+rescind.app.prepare()
 print("ready", flush=True)
 for line in sys.stdin:
     asked = json.loads(line)

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 
+from loopback import Loopback
 from rescind.app import application
 from rescind.model.changes import Change
 from rescind.model.errors import Unavailable
@@ -138,12 +138,12 @@ def wire(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wi
 @pytest.fixture
 def far(database: str, node: Node, wire: Wire) -> Iterator[World]:
     """A node behind the wire. It has written nothing yet: what it prepares goes over the wire in words but once."""
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         World(client, ROOT_KEY).group(name="before")
     folder = Path(wire._listener.getsockname()).parent
     address = sa.make_url(database).update_query_dict({"host": str(folder)})
     built = build(Settings(database=address.render_as_string(hide_password=False)))
-    with TestClient(application(built), raise_server_exceptions=False) as client:
+    with Loopback(application(built), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY)
     built.store.close()
 

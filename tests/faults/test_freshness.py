@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import pytest
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 
+from loopback import Loopback
 from rescind.api.mail import Mail
 from rescind.app import application
 from rescind.engine.activity import Activity
@@ -80,7 +80,7 @@ def freshness(store: Watched) -> Freshness:
 def watched(store: Watched, freshness: Freshness) -> Iterator[World]:
     """A node on that store."""
     node = node_on(store, freshness)
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         yield World(client, ROOT_KEY)
 
 
@@ -208,7 +208,7 @@ def test_what_time_ended_stays_ended_and_changes_stay_in_order_when_the_database
     store = Database(engine)
     freshness = Freshness(store)
     node = node_on(store, freshness)
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         world = World(client, ROOT_KEY)
         person = world.person()
         made = world.post(f"/v2/users/{person.id}/apikeys", {"name": "short", "expire": True, "date_expire": soon(60)})

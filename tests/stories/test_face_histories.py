@@ -16,11 +16,11 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 import spec
 import spec_sessions
 from decision.worlds import said
+from loopback import Loopback
 from rescind.api.exchange import Operation
 from rescind.api.vultr.face import OPERATIONS as VULTR
 from rescind.api.vultr.sts import OPERATIONS as STS
@@ -65,7 +65,7 @@ CONDITIONS: list[dict[str, Any]] = [
 class Face:
     """An organization of its own, spoken to over HTTP, and the ids of all that is, was or never was in it."""
 
-    def __init__(self, node: Node, client: TestClient) -> None:
+    def __init__(self, node: Node, client: Loopback) -> None:
         self.node = node
         self.root = World(client, root_of_another(node), node)
         self.root_id = self.root.get("/v2/users")["users"][0]["id"]
@@ -270,7 +270,7 @@ calls = st.lists(
 def make_face(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> Iterator[Callable[[], Face]]:
     """Faces side by side on one node, on each kind of database; at the end the log proves the tables."""
     node = build(Settings(database=make_database(request.param)))
-    with TestClient(application(node), raise_server_exceptions=False, client=(HOME, 50000)) as client:
+    with Loopback(application(node), raise_server_exceptions=False, client=(HOME, 50000)) as client:
         yield lambda: Face(node, client)
     assert not verify(node.store).differences
     node.store.close()

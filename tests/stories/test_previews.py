@@ -17,10 +17,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 import spec
 from api.auth0.answers import CONNECTION_ID
+from loopback import Loopback
 from rescind.api.auth0.face import OPERATIONS as MANAGEMENT
 from rescind.api.exchange import Operation, writes
 from rescind.api.impacts import impact_said
@@ -355,7 +355,7 @@ def test_every_removal_from_every_small_world_does_what_its_preview_said(
     chance = random.Random(shard)
     names = renamings()
     worlds = [edges for edges, _ in small_worlds()][shard::SHARDS]
-    with TestClient(application(node)) as client:
+    with Loopback(application(node)) as client:
         place = Place(node, client)
     place.make(documents={**POLICIES, "pc": CATALOGUE})
     standing: list[list[Edge]] = []
@@ -548,7 +548,7 @@ class Scenery(NamedTuple):
 def scenery(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> Iterator[Scenery]:
     """Places side by side in one database of each kind."""
     node = build(Settings(database=make_database(request.param), public_url=PUBLIC_URL))
-    with TestClient(application(node), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
+    with Loopback(application(node), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
         yield Scenery(node, Tenant(client, node))
     report = verify(node.store)
     assert not report.differences, "the log of all stories proves the tables"
@@ -1070,7 +1070,7 @@ def ids(rows: Sequence[Operation]) -> list[str]:
 def standing(make_database: Callable[[str], str]) -> Iterator[Tenant]:
     """One node for all the calls that must leave it as it is."""
     node = build(Settings(database=make_database("sqlite"), public_url=PUBLIC_URL))
-    with TestClient(application(node), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
+    with Loopback(application(node), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
         yield Tenant(client, node)
     node.store.close()
 
@@ -1292,7 +1292,7 @@ def test_the_digest_of_its_preview_lets_every_call_of_the_other_dialect_pass(
 ) -> None:
     """The same as an administrator of the platform."""
     node = build(Settings(database=make_database("sqlite"), public_url=PUBLIC_URL))
-    with TestClient(application(node), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
+    with Loopback(application(node), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
         tenant = Tenant(client, node)
         known = furnished(tenant)
         path, body = path_of(row, known)[len("/api/v2") :], AUTH0_BODIES.get(row.handler.__name__)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 
+from loopback import Loopback
 from rescind.app import application
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
@@ -73,8 +73,8 @@ def worlds(world: World) -> Iterator[tuple[World, World, World]]:
     """The same node spoken to from nowhere, from home and from elsewhere."""
     assert world.node is not None
     with (
-        TestClient(application(world.node), raise_server_exceptions=False, client=(HOME, 50000)) as home,
-        TestClient(application(world.node), raise_server_exceptions=False, client=(ELSEWHERE, 50000)) as away,
+        Loopback(application(world.node), raise_server_exceptions=False, client=(HOME, 50000)) as home,
+        Loopback(application(world.node), raise_server_exceptions=False, client=(ELSEWHERE, 50000)) as away,
     ):
         yield world, World(home, world.key, world.node), World(away, world.key, world.node)
 

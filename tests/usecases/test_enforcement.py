@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from starlette.testclient import TestClient
 
+from loopback import Loopback
 from rescind.api.auth0.face import OPEN_OPERATIONS as TOKENS
 from rescind.api.auth0.face import OPERATIONS as MANAGEMENT
 from rescind.api.exchange import Operation
@@ -147,7 +147,7 @@ def make_session(root: World, person: Person) -> dict[str, str]:
 
 def make_scene(database: str) -> Iterator[Scene]:
     node = build(Settings(database=database))
-    with TestClient(application(node), raise_server_exceptions=False) as client:
+    with Loopback(application(node), raise_server_exceptions=False) as client:
         root = World(client, ROOT_KEY)
         target, nobody = root.person(), root.person()
         ids = {

@@ -228,12 +228,11 @@ def test_who_may_escalate_may_grant_anything(root: World, grant: Grant) -> None:
 
 def test_faithful_grants_switch_the_rule_off(make_database: Callable[[str], str]) -> None:
     """With `--wire-faithful-grants` an administrator grants what he does not hold, as the emulated system lets him."""
-    from starlette.testclient import TestClient
-
+    from loopback import Loopback
     from world import ROOT_KEY
 
     node = build(Settings(database=make_database("sqlite"), faithful_grants=True))
-    with TestClient(application(node)) as client:
+    with Loopback(application(node)) as client:
         root = World(client, ROOT_KEY)
         method, path, body = attach_policy(root, root, root.person())
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import checks
 from schemathesis.generation import GenerationMode
-from starlette.testclient import TestClient
 
 from api.auth0 import answers
+from loopback import Loopback
 from rescind.api.auth0.face import OPEN_OPERATIONS, OPERATIONS
 from rescind.api.exchange import Operation
 from rescind.app import application
@@ -39,7 +39,7 @@ _bounded = settings(
 def standing(make_database: Callable[[str], str]) -> Iterator[Tenant]:
     """One tenant for all the calls that must leave it as it is, or whose effect does not matter."""
     built = build(Settings(database=make_database("sqlite"), public_url=PUBLIC_URL))
-    with TestClient(application(built), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
+    with Loopback(application(built), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
         yield Tenant(client, built)
     built.store.close()
 

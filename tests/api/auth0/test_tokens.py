@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
-from starlette.testclient import TestClient
 
 from api.auth0 import answers
 from api.auth0.answers import application
@@ -33,6 +32,7 @@ from api.auth0.logins import (
     text_of,
     words,
 )
+from loopback import Loopback
 from rescind.app import application as web
 from rescind.node import build
 from rescind.settings import Settings
@@ -859,6 +859,6 @@ def _another_node(tenant: Tenant, public_url: str) -> Iterator[Tenant]:
     assert tenant.node is not None
     database = f"sqlite:///{tenant.node.store.engine.pool.url.database}"
     node = build(Settings(database=database, public_url=public_url))
-    with TestClient(web(node), base_url=public_url, raise_server_exceptions=False) as client:
+    with Loopback(web(node), base_url=public_url, raise_server_exceptions=False) as client:
         yield Tenant(client, node)
     node.store.close()

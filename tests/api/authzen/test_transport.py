@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
-from starlette.testclient import TestClient
 
 from api.auth0 import answers
 from api.auth0.answers import application as auth0_application
@@ -55,6 +54,7 @@ from api.authzen.records import (
     user,
 )
 from api.conftest import UNKNOWN_ID, nothing_written
+from loopback import Loopback
 from rescind.app import application
 from rescind.node import build
 from rescind.settings import Settings
@@ -109,7 +109,7 @@ def staged(tenant: Tenant) -> Stage:
 @contextmanager
 def opened(database: str) -> Iterator[Stage]:
     built = build(Settings(database=database, public_url=PUBLIC_URL))
-    with TestClient(application(built), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
+    with Loopback(application(built), base_url=PUBLIC_URL, raise_server_exceptions=False) as client:
         yield staged(Tenant(client, built))
     built.store.close()
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from api.conftest import UNKNOWN_ID, Town, nothing_written
 from api.vultr.decoders import MAYBE_DATE, NOT_FOUND
+from loopback import Loopback
 from rescind.app import application
 from rescind.node import build
 from rescind.settings import Settings
@@ -460,7 +460,7 @@ def test_private_addresses_are_taken_where_the_operator_says_so(
     """For a server inside a network: `--private-addresses`."""
     node = build(Settings(database=make_database("sqlite"), private_addresses=True))
     size = 64 if ":" in subnet else 24
-    with TestClient(application(node), client=("10.0.0.7", 50000)) as client:
+    with Loopback(application(node), client=("10.0.0.7", 50000)) as client:
         world = World(client, ROOT_KEY, node)
         person = world.person()
         body = {"subnet": subnet, "subnet_size": size}
