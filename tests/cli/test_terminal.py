@@ -7,7 +7,7 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -573,6 +573,29 @@ def test_a_real_process_says_the_same(small: Small) -> None:
     )
 
 
+@pytest.mark.parametrize("arguments", [["verify"], ["log"], ["clients", "list"]], ids=" ".join)
+def test_a_command_that_plans_nothing_waits_for_no_door_and_for_no_other_database(
+    make_database: Callable[[str], str], arguments: list[str]
+) -> None:
+    run_without(("fastapi", "rescind.app", "psycopg"), [*arguments, "--database", make_database("sqlite")])
+
+
+def run_without(modules: Sequence[str], arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command, which must succeed and import none of these."""
+    code = f"""
+import sys
+from rescind.cli import main
+try:
+    main({arguments!r}, prog_name="rescind")
+finally:
+    found = [name for name in {modules!r} if name in sys.modules]
+    assert not found, found
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["revoke", "--help"]], ids=" ".join)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     # What any command imports before it is known which one it is, is not counted.
@@ -585,16 +608,6 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
         "rescind.app",
         *(["sqlalchemy"] if len(arguments) == 1 else []),
     )
-    code = f"""
-import sys
-from rescind.cli import main
-try:
-    main({arguments!r}, prog_name="rescind")
-finally:
-    found = [name for name in {known!r} if name in sys.modules]
-    assert not found, found
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_without(known, arguments)
     for name in ("explain", "access", "who-can", "preview", "revoke", "undo", "log"):
         assert len(arguments) > 1 or f"  {name} " in done.stdout

@@ -59,7 +59,7 @@ def explain(
 
     SUBJECT is an id, an alias, or `email:` and an address.
     """
-    from rescind.terminal import asking, machines, show
+    from rescind.terminal import asking, show
     from rescind.terminal.names import names_of, place_of
     from rescind.usecases import reasons
 
@@ -74,6 +74,8 @@ def explain(
 
     found, place, names = asking.look(service, "explain", organization, asked)
     if as_json:
+        from rescind.terminal import machines
+
         machines.explanation(found)
     else:
         show.explanation(found, subject, f"{action} on {resource}, {place}", names)
@@ -88,7 +90,7 @@ def explain(
 def access(*, database: str, as_json: bool, organization: str, subject: str, type_: str, at: str, since: str) -> None:
     """Show everything that SUBJECT has: groups, roles, policies and their statements."""
     from rescind.decision.cover import TooMuchWork
-    from rescind.terminal import asking, machines, show
+    from rescind.terminal import asking, show
     from rescind.terminal.names import place_of
     from rescind.usecases import history, reasons
 
@@ -109,6 +111,8 @@ def access(*, database: str, as_json: bool, organization: str, subject: str, typ
     except TooMuchWork:
         raise click.ClickException("there are too many patterns to tell the two apart") from None
     if as_json:
+        from rescind.terminal import machines
+
         machines.access(found, compared)
         return
     show.access(found, subject, place)
@@ -136,7 +140,7 @@ def who_can(
 ) -> None:
     """List who may do ACTION to a resource: always, or only if conditions hold."""
     from rescind.store.contract import Window
-    from rescind.terminal import asking, machines, show
+    from rescind.terminal import asking, show
     from rescind.terminal.names import names_of, place_of
     from rescind.terminal.progress import watched
     from rescind.usecases import reasons
@@ -153,6 +157,8 @@ def who_can(
 
     found, is_more, place, names = asking.look(service, "who-can", organization, asked)
     if as_json:
+        from rescind.terminal import machines
+
         machines.candidates(found, is_more=is_more)
     else:
         show.candidates(found, f"{action} on {resource}, {place}", names, is_more=is_more)
@@ -221,7 +227,7 @@ def revoke(
     from uuid_utils import uuid7
 
     from rescind.app import VERBS
-    from rescind.terminal import asking, consent, machines, operations, show
+    from rescind.terminal import asking, consent, operations, show
     from rescind.usecases import revocations
 
     verb = operations.find(operation)
@@ -236,6 +242,8 @@ def revoke(
         digest = consent.agreed(service, shown, "Take this away?", yes=yes, as_json=as_json, if_match=if_match)
         done = service.operate(replace(operator, impact=digest), str(uuid7()), revocations.apply, VERBS, [item])
     if as_json:
+        from rescind.terminal import machines
+
         machines.revoked(done, shown.result.digest)
     else:
         show.revoked(done)
@@ -249,7 +257,7 @@ def undo(*, database: str, as_json: bool, organization: str, revision: str, yes:
     """Grant again what the change with that number took, as far as it still makes sense."""
     from uuid_utils import uuid7
 
-    from rescind.terminal import asking, consent, machines, show
+    from rescind.terminal import asking, consent, show
     from rescind.terminal.names import names_of_facts
     from rescind.usecases import undo as cases
     from rescind.usecases.service import Operator
@@ -261,6 +269,8 @@ def undo(*, database: str, as_json: bool, organization: str, revision: str, yes:
     digest = consent.agreed(service, shown, "Give this back?", yes=yes, as_json=as_json)
     done = service.operate(replace(operator, impact=digest), str(uuid7()), cases.undo, revision=revision)
     if as_json:
+        from rescind.terminal import machines
+
         machines.undone(done)
     else:
         show.undone(done, service.look(done, names_of_facts, [one.fact for one in done.result.left]))
@@ -273,7 +283,7 @@ def undo(*, database: str, as_json: bool, organization: str, revision: str, yes:
 def log(*, database: str, as_json: bool, organization: str, revision: str | None, limit: int) -> None:
     """Show the newest changes, or the one with that number: what it closed and opened, why, and its impact."""
     from rescind.store.contract import Window
-    from rescind.terminal import asking, machines, show
+    from rescind.terminal import asking, show
     from rescind.terminal.names import names_of_changes, place_of
     from rescind.usecases import history
 
@@ -289,6 +299,8 @@ def log(*, database: str, as_json: bool, organization: str, revision: str | None
     page, place, names = asking.look(service, "log", organization, asked)
     newest_first = list(reversed(page.items))
     if as_json:
+        from rescind.terminal import machines
+
         machines.changes(newest_first, page.total)
         return
     show.changes(newest_first, names)
@@ -298,7 +310,7 @@ def log(*, database: str, as_json: bool, organization: str, revision: str | None
 
 
 def _log_one(service: "Service", organization: str, revision: str, *, as_json: bool) -> None:
-    from rescind.terminal import asking, machines, show
+    from rescind.terminal import asking, show
     from rescind.terminal.names import names_of_changes, names_of_impact
     from rescind.usecases import history
 
@@ -312,6 +324,8 @@ def _log_one(service: "Service", organization: str, revision: str, *, as_json: b
 
     found, impact, names = asking.look(service, "log", organization, asked, when)
     if as_json:
+        from rescind.terminal import machines
+
         machines.change(found, impact)
     else:
         show.change(found, impact, names)
