@@ -191,6 +191,40 @@ def test_a_head_that_need_not_be_read_again_is_the_one_that_a_new_reader_reads(
             known = head.revision if is_known else 1
 
 
+@pytest.mark.parametrize(
+    "meanwhile",
+    ["nothing", "the node read it", "another node wrote", "an operator accepted a loss", "the log goes on elsewhere"],
+)
+def test_a_head_that_the_node_wrote_is_confirmed_as_the_one_that_would_be_read_or_not_at_all(
+    store: Database, other: Database, more_heads: Callable[[Database], HeadReader], meanwhile: str
+) -> None:
+    """Where it is near, it is, as long as nobody else changed anything of it."""
+    reader = more_heads(store)
+    commit(store)
+    before = reader.read()
+    change = commit(store)
+    known = before._replace(revision=change.revision, digest=change.digest, time=change.time)
+    match meanwhile:
+        case "the node read it":
+            reader.read(known.revision)
+        case "another node wrote":
+            commit(other)
+        case "an operator accepted a loss":
+            with other.writing() as writer:
+                writer.accept_loss()
+                writer.commit(Plan(), origin())
+        case "the log goes on elsewhere":
+            execute(store, "UPDATE head SET digest = 'another'")
+    confirmed = reader.confirm(known)
+    assert (confirmed is not None) == (store.engine.is_near and meanwhile == "nothing")
+    if confirmed is not None:
+        newest = more_heads(other).read(known.revision)
+        assert confirmed._replace(clock=0) == newest._replace(clock=0)
+        assert newest.clock >= confirmed.clock >= before.clock
+    # It goes on with what is read.
+    assert reader.read(known.revision)._replace(clock=0) == store.head(known.revision)._replace(clock=0)
+
+
 def test_no_two_readers_of_the_head_share_a_connection(
     store: Database, more_heads: Callable[[Database], HeadReader]
 ) -> None:

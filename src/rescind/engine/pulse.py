@@ -214,8 +214,11 @@ class Pulse:
         return beat
 
     def _beat(self) -> _Beat:
-        known = self._freshness.known
-        head = self._heads.read(*self._wanted(known))
+        known, head = self._freshness.known, None
+        if known is not None and self._freshness.wrote(known):
+            head = self._heads.confirm(known)
+        if head is None:
+            head = self._heads.read(*self._wanted(known))
         return self._caught_up(head, self._freshness.take(head, known))
 
     def _wanted(self, known: Head | None) -> tuple[int, int]:

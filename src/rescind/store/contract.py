@@ -247,6 +247,9 @@ class HeadReader(Protocol):
     def read(self, known: int = 0, since: int = NEVER) -> Head:
         """See `Store.head`. With it is read what the changes after revision `since` touched, if these are few."""
 
+    def confirm(self, known: Head) -> Head | None:
+        """The head that is known, for who wrote it, if it is read to be the newest still; None if only `read` tells."""
+
     def prepare(self) -> None:
         """Make ready for `send`, after a reading, where the database can be asked without waiting for it."""
 

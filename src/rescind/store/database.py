@@ -267,6 +267,7 @@ class DatabaseHeadReader(_Direct):
         super().__init__(database)
         engine = database.engine
         self._statement = Statement(sql.read_head(engine.clock, engine.is_replica), engine.pool.dialect, {})
+        self._stored = Statement(sql.STORED_HEAD, engine.pool.dialect, {})
         self._query: Query | None = None
         is_told = engine.news and isinstance(engine.clock, sa.BindParameter)
         self._clock = engine.clock.callable if is_told else None
@@ -277,9 +278,22 @@ class DatabaseHeadReader(_Direct):
         """See `contract.HeadReader.read`."""
         return self._ask(self._read, known, since)
 
+    def confirm(self, known: Head) -> Head | None:
+        """See `contract.HeadReader.confirm`."""
+        return self._ask(self._confirm, known)
+
+    def _confirm(self, driver: Any, known: Head) -> Head | None:
+        # Who wrote knows that there is news, and what: it is compared, and nothing is made of it, which takes as long.
+        if self._clock is None or (self._last is not None and self._last[1].revision == known.revision):
+            return None
+        if driver.execute(self._stored.text).fetchone() != (*known[:6], known.database):
+            return None
+        head = known.unchanged_at(self._clock())
+        self._last = None, head
+        return head
+
     def _read(self, driver: Any, known: int, since: int) -> Head:
         news, last = None, self._last
-        # Who knows of more than was read last, having written it, knows that there is news.
         if self._clock is not None and (last is None or last[1].revision == known):
             # The number means something on this connection alone, and it must be older than what is read.
             news = driver, driver.execute(self._news).fetchone()

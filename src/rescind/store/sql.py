@@ -41,6 +41,9 @@ INTERVAL_COLUMNS = (
 
 # --- head -----------------------------------------------------------------------------------------------------------
 
+_END = (head.c.revision, head.c.digest, head.c.time, head.c.epoch, head.c.horizon, head.c.schema_version)
+# As it is stored: it is only ever compared, and to spell it out takes longer than to read all the rest.
+_DATABASE = sa.type_coerce(head.c.database, sa.String).label("database")
 _known = bindparam("known", type_=sa.BigInteger)
 _KNOWN_DIGEST = select(changes.c.digest).where(changes.c.revision == _known).scalar_subquery()
 _since = bindparam("since", type_=sa.BigInteger)
@@ -63,16 +66,10 @@ def _head_columns(
 ) -> list[sa.ColumnElement[Any]]:
     """What a `Head` has, in its order."""
     return [
-        head.c.revision,
-        head.c.digest,
-        head.c.time,
-        head.c.epoch,
-        head.c.horizon,
-        head.c.schema_version,
+        *_END,
         clock.label("clock"),
         is_replica.label("is_replica"),
-        # As it is stored: it is only ever compared, and to spell it out takes longer than to read all the rest.
-        sa.type_coerce(head.c.database, sa.String).label("database"),
+        _DATABASE,
         known_digest.label("known_digest"),
         said.label("said"),
     ]
@@ -85,6 +82,10 @@ def read_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -
     known_digest = sa.case((is_newest, head.c.digest), else_=_KNOWN_DIGEST)
     is_news = (head.c.revision - _since).between(sa.literal_column("1"), sa.literal_column(str(NEWS_MAX)))
     return select(*_head_columns(clock, is_replica, known_digest, sa.case((is_news, _TOUCHED_SINCE))))
+
+
+STORED_HEAD = select(*_END, _DATABASE)
+"""All that is stored of the head."""
 
 
 def lock_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.UpdateBase:
