@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from hmac import compare_digest
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -62,10 +62,10 @@ class Engine(Protocol):
     def together(self, driver_connection: Any) -> AbstractContextManager[object]:
         """What is executed meanwhile may be sent at once; then its answers come, and its failure, at the end."""
 
-    def replaced(self) -> bool:
-        """Whether what lies at the address is another database than before; open connections then lead nowhere.
+    def identity(self) -> Hashable:
+        """What tells the database at the address from one that takes its place; None if nothing lies there.
 
-        Raises `Unavailable` if nothing lies there any more.
+        Open connections lead to the one that lay there when they were made.
         """
 
     def begin(self, connection: sa.Connection, lock_milliseconds_max: int) -> None:
@@ -90,6 +90,7 @@ class Database:
         self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
         self._direct: weakref.WeakSet[_Direct] = weakref.WeakSet()
         self._heads = self.head_reader()
+        self._identity: Hashable = None
         self._head_lock = threading.Lock()
         self.generation = 0
         """How often another database was found at the address."""
@@ -208,11 +209,21 @@ class Database:
 
     def renew(self) -> None:
         """Let go of connections to a database that is no longer the one at the address."""
+        identity = self.engine.identity()
+        if identity != self._identity:
+            self._turn_to(identity)
+
+    def _turn_to(self, identity: Hashable) -> None:
         with self._renew_lock:
-            if self.engine.replaced():
+            if identity == self._identity:
+                return
+            if identity is None:
+                raise Unavailable("the database file is gone")
+            if self._identity is not None:
                 self.engine.pool.dispose()
-                # After that: who sees the new number gets no connection to the old file any more.
                 self.generation += 1
+            # After that: who finds this one there gets no connection to the old one any more.
+            self._identity = identity
 
 
 class _Direct:

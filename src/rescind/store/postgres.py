@@ -52,9 +52,9 @@ class Postgres:
         """One journey to the server and back for all of it."""
         return driver_connection.pipeline()
 
-    def replaced(self) -> bool:
+    def identity(self) -> str:
         """A server that is replaced ends its connections by itself."""
-        return False
+        return ""
 
     def begin(self, connection: sa.Connection, lock_milliseconds_max: int) -> None:
         """Begin at READ COMMITTED: what is read after the lock was had is what the lock protects."""

@@ -11,8 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from rescind.model.errors import Unavailable
-
 _BUSY_MILLISECONDS = 5000
 
 
@@ -29,9 +27,8 @@ class Sqlite:
     is_near = True
 
     def __init__(self, url: sa.URL) -> None:
-        self._file = url.database or ""
-        self._identity: tuple[int, int] | None = None
-        file = Path(self._file)
+        file = Path(url.database or "")
+        self._file = os.fsencode(file)
         if file.parent.is_dir() and not file.exists():
             # Password hashes and e-mail addresses are nobody else's to read; the log beside it takes this mode too.
             file.touch(mode=0o600)
@@ -49,16 +46,13 @@ class Sqlite:
         """There is nothing to send."""
         return nullcontext()
 
-    def replaced(self) -> bool:
+    def identity(self) -> tuple[int, int] | None:
         """A restored backup is often moved into place: connections would go on reading the file that is gone."""
         try:
             status = os.stat(self._file)  # noqa: PTH116 - every decision waits for this, and a `Path` takes thrice as long
         except OSError:
-            if self._identity is None:
-                return False
-            raise Unavailable("the database file is gone") from None
-        known, self._identity = self._identity, (status.st_dev, status.st_ino)
-        return known not in (None, self._identity)
+            return None
+        return status.st_dev, status.st_ino
 
     def begin(self, connection: sa.Connection, lock_milliseconds_max: int) -> None:
         """Begin with the write lock: a transaction that reads first could not take it later."""
