@@ -90,11 +90,10 @@ def decide(request: AccessRequest, snapshot: Snapshot) -> Decision:
         return _decision(snapshot, state is Reason.ROOT, state)
     about, within = request.about, snapshot.principal.organization != PLATFORM
     grounds: dict[Effect, list[Ground]] = {Effect.DENY: [], Effect.ALLOW: []}
-    for reach in snapshot.reaches:
-        for index, statement in enumerate(snapshot.statements(reach.policy)):
-            is_of_api = on_api and snapshot.is_of_api(reach.policy)
-            if speaks_of(statement, about, is_of_api=is_of_api, within=within) and _holds(statement, request):
-                grounds[statement.effect].append(Ground(reach.policy, index, reach.path))
+    for reach, index, statement in snapshot.speaking_of(request.action):
+        is_of_api = on_api and snapshot.is_of_api(reach.policy)
+        if speaks_of(statement, about, is_of_api=is_of_api, within=within) and _holds(statement, request):
+            grounds[statement.effect].append(Ground(reach.policy, index, reach.path))
     if grounds[Effect.DENY]:
         return _decision(snapshot, False, Reason.EXPLICIT_DENY, grounds[Effect.DENY])
     if grounds[Effect.ALLOW]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from json import loads
 from operator import attrgetter
+from typing import NamedTuple
 
 from rescind.model.apis import grant_terms, statement_of_grant, statement_of_scope
 from rescind.model.documents import Statement, statements_of
 from rescind.model.facts import Fact, FactKind
+from rescind.model.literals import literal
 from rescind.model.objects import PLATFORM
 from rescind.model.trusts import IAM, Terms, terms_of
 
@@ -75,6 +77,14 @@ class Reach:
 
     policy: int
     path: Path
+
+
+class Said(NamedTuple):
+    """One statement of what reaches the principal: its place (from 0) among those of the policy, and the way to it."""
+
+    reach: Reach
+    place: int
+    statement: Statement
 
 
 @dataclass(frozen=True)
@@ -151,6 +161,27 @@ class Snapshot:
     @cached_property
     def _said(self) -> dict[int, tuple[Statement, ...]]:
         return {}
+
+    def speaking_of(self, action: str) -> list[Said]:
+        """Every statement that reaches the principal, once for every path, but those that name other actions only."""
+        said, patterns, by_name = self._by_action
+        return [said[place] for place in sorted([*patterns, *by_name.get(literal(action), ())])]
+
+    @cached_property
+    def _by_action(self) -> tuple[list[Said], list[int], dict[str, list[int]]]:
+        """All that is said, and where in it stands what has a pattern for actions, and what names each."""
+        said: list[Said] = []
+        patterns: list[int] = []
+        by_name: dict[str, list[int]] = {}
+        for reach in self.reaches:
+            for index, statement in enumerate(self.statements(reach.policy)):
+                if any("*" in action for action in statement.actions):
+                    patterns.append(len(said))
+                else:
+                    for action in set(statement.actions):
+                        by_name.setdefault(action, []).append(len(said))
+                said.append(Said(reach, index, statement))
+        return said, patterns, by_name
 
     def _read(self, policy: int) -> tuple[Statement, ...]:
         said: list[Statement] = []

@@ -112,9 +112,8 @@ def effective(view: View, snapshot: Snapshot, api: Object, address: str) -> list
         for scope, permission in apis.scopes_of(view, api).items()
         if has_whole_api or permission.key in candidates
     }
-    allowed = [scope for scope, request in asked.items() if decide(request, snapshot).allowed]
-    order = apis.definition_of(view, api)["scopes"] or []
-    return sorted(allowed, key=order.index)
+    allowed = {scope for scope, request in asked.items() if decide(request, snapshot).allowed}
+    return [scope for scope in apis.definition_of(view, api)["scopes"] or [] if scope in allowed]
 
 
 def request_for(view: View, snapshot: Snapshot, scope: str, identifier: str, address: str) -> AccessRequest:
