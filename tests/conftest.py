@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from loopback import Loopback
@@ -19,6 +20,7 @@ from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.engines import engine_for
 from rescind.store.migrate import migrate
+from rescind.usecases import passwords
 from rescind.usecases.clients import FirstClient
 from rescind.usecases.platform import FirstRoot, initialise
 from rescind.usecases.signing_keys import new_pair
@@ -39,6 +41,10 @@ os.environ["SSL_CERT_FILE"] = str(local_certificate(Path(tempfile.mkdtemp()), ()
 
 # The key that every node of these tests seals secrets under, wherever its database is.
 os.environ["RESCIND_SECRET_KEY"] = SECRET_KEY
+
+# Nodes in this process hash passwords in no time; what real ones do is asked in `usecases/test_passwords.py`.
+passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+passwords.NOBODYS = passwords.HASHER.hash("nobody")
 
 # Nodes in this process write last uses when a test says so: two readings of a list are the same.
 activity.FLUSH_SECONDS = 3600.0

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, RSAKey
@@ -160,7 +162,10 @@ def _assertion_key(pem: str) -> RSAKey:
 
 @lru_cache(maxsize=8)
 def _private_key(pem: str) -> RSAKey:
-    return RSAKey.import_key(pem)
+    # Nobody but this platform has sealed it: to test its primes, which every process would do, takes 40 ms.
+    key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(key, RSAPrivateKey)
+    return RSAKey.import_key(key)
 
 
 @lru_cache(maxsize=8)

@@ -17,12 +17,10 @@ from rescind.model.errors import NotFound, Refusal, TooMany, Unauthenticated
 from rescind.store.contract import Login
 from rescind.usecases import accounts, tokens
 from rescind.usecases.actor import ClientProof
-from rescind.usecases.passwords import is_password, verifier_of_password
+from rescind.usecases.passwords import is_password
 from rescind.usecases.tokens import Issued, NoToken, Wanted
 
 _NEVER_STORED = {"cache-control": "no-store", "pragma": "no-cache"}
-_NOBODYS = verifier_of_password("nobody has this password")
-"""What the password of somebody who is not there is held against: it takes as long."""
 _TOO_MANY = "Your account has been blocked after multiple consecutive login attempts."
 _BASIC = "basic"
 
@@ -117,7 +115,7 @@ def _for_password(exchange: Exchange, body: wire.TokenAsked) -> Issued:
         name = accounts.login_subject(found.user)
     if not exchange.logins.may_try(name, address, found.instant):
         raise TooMany(_TOO_MANY)
-    is_hers = is_password(password, found.verifier or _NOBODYS) and found.verifier is not None
+    is_hers = is_password(password, found.verifier)
     is_here = body.realm in (None, "", accounts.CONNECTION)
     wanted = Wanted(
         body.grant_type or "", body.audience or None, body.scope or "", organization=body.organization or None
