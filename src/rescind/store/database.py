@@ -21,7 +21,7 @@ from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind, is_id
 from rescind.store import sql
 from rescind.store.contract import NEVER, Head, Page, Window
-from rescind.store.statements import Statement, Statements
+from rescind.store.statements import Statements
 
 LOCK_SECONDS_MAX = 5.0
 _KEYS_MAX = 1000
@@ -277,8 +277,8 @@ class DatabaseHeadReader(_Direct):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         engine = database.engine
-        self._statement = Statement(sql.read_head(engine.clock, engine.is_replica), engine.pool.dialect, {})
-        self._stored = Statement(sql.STORED_HEAD, engine.pool.dialect, {})
+        self._statement = database.statements.compiled(sql.read_head(engine.clock, engine.is_replica), {})
+        self._stored = database.statements.compiled(sql.STORED_HEAD, {})
         self._query: Query | None = None
         is_told = engine.news and isinstance(engine.clock, sa.BindParameter)
         self._clock = engine.clock.callable if is_told else None

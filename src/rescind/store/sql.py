@@ -75,6 +75,7 @@ def _head_columns(
     ]
 
 
+@cache
 def read_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """The head, the database's clock, the digest at `known`, and what the changes after `since` touched, if few."""
     # Who knows the newest change needs no look for it: that is nearly always so.
@@ -88,6 +89,7 @@ STORED_HEAD = select(*_END, _DATABASE)
 """All that is stored of the head."""
 
 
+@cache
 def lock_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.UpdateBase:
     """Take the next revision, and with it the write lock. The clock is read after the lock was had."""
     columns = _head_columns(clock, is_replica, _KNOWN_DIGEST)

@@ -15,13 +15,17 @@ Values = Mapping[str, Any]
 """What is bound, by name. A list stands for as many values as it has."""
 
 
+_COMPILED: dict[str, dict[Any, "Statement"]] = {}
+"""By kind of database: all of a kind are spoken to in the same words."""
+
+
 class Statements:
     """The statements of one database, each compiled when it is first executed."""
 
     def __init__(self, dialect: sa.Dialect, together: Callable[[Any], AbstractContextManager[object]]) -> None:
         self._dialect = dialect
         self._together = together
-        self._compiled: dict[Any, Statement] = {}
+        self._compiled = _COMPILED.setdefault(dialect.name, {})
 
     def execute(self, connection: sa.Connection, statement: Any, values: Values) -> list[Any]:
         """Execute a statement; the rows of its answer, with their columns by name."""
