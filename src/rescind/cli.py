@@ -140,9 +140,12 @@ def serve(
     **options: Any,
 ) -> None:
     """Serve a node; an empty database is initialised first."""
+    from rescind.environment import forget
     from rescind.logs import configure_logs
     from rescind.settings import Settings
 
+    # Whoever started this may have had it ignored, and then nobody would be told of the end of a child.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if bool(options["tls_cert"]) != bool(options["tls_key"]):
         raise click.UsageError("--tls-cert and --tls-key belong together")
     if tls == "auto":
@@ -155,13 +158,14 @@ def serve(
     settings = Settings(**options)
     configure_logs()
     client = _first_client()
-    for name in ("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY", "RESCIND_AUTH0_CLIENT_SECRET"):
-        # Processes started from here must not inherit them.
-        os.environ.pop(name, None)
-    with _counted_together(settings), _beginning(settings) as create:
+    # Processes that come from here must not inherit them.
+    forget("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY", "RESCIND_AUTH0_CLIENT_SECRET")
+    with _counted_together(settings) as is_told_to_end, _beginning(settings) as create:
         node = _open(settings, migrate_empty=True)
         _initialise(node, settings, root_email, root_password, root_api_key, client=client)
         node.store.close()
+        if is_told_to_end():
+            sys.exit(_TERMINATED)
         _run(settings, create)
 
 
@@ -180,19 +184,22 @@ def _beginning(settings: "Settings") -> "Iterator[Callable[[], App]]":
 
 
 @contextmanager
-def _counted_together(settings: "Settings") -> Iterator[None]:
+def _counted_together(settings: "Settings") -> "Iterator[Callable[[], bool]]":
     """Let each of several processes write its numbers to a file of its own, before anything imports the metrics.
 
-    SIGTERM ends the process as if it was not looked at, but not before the files are gone.
+    SIGTERM ends the process as if it was not looked at, but not before the files are gone. Whether it has come is to be
+    asked, too: where Python calls back into Python what is raised may be lost.
     """
     import tempfile
 
+    orders: list[int] = []
     if settings.workers == 1 and not settings.management_process:
-        yield
+        yield lambda: False
         return
 
     def end(number: int, _: Any) -> None:
         signal.signal(number, signal.SIG_IGN)
+        orders.append(number)
         sys.exit(_TERMINATED)
 
     signal.signal(signal.SIGTERM, end)
@@ -204,7 +211,7 @@ def _counted_together(settings: "Settings") -> Iterator[None]:
                 click.echo("No temporary folder can be made: /metrics tells the numbers of one process.", err=True)
             else:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-            yield
+            yield lambda: bool(orders)
     except SystemExit as ended:
         if ended.code != _TERMINATED:
             raise

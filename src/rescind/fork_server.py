@@ -21,6 +21,8 @@ ENDING_SECONDS_MAX = 10.0
 """For so long a process may go on after it was told to end."""
 PID_LENGTH = 4
 _LOOK_SECONDS = 0.01
+_REAP_SECONDS = 1.0
+"""What has ended stays in lists of processes for so long."""
 
 _log = structlog.get_logger("rescind.fork_server")
 
@@ -64,13 +66,14 @@ def call_process(name: str) -> None:
 def _serve(requests: socket.socket, child: Callable[[int], None]) -> None:
     """Fork what is asked for; when nobody is left who could ask, see everything to its end."""
     call_process("rescind-forks")
-    # It, and what comes from it, ends with those for whom it is, whoever else is told to.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    requests.settimeout(_REAP_SECONDS)
     children: list[int] = []
     while True:
-        message, descriptors, *_ = socket.recv_fds(requests, 1, 1)
         children = [pid for pid in children if not _has_ended(pid)]
+        try:
+            message, descriptors, *_ = socket.recv_fds(requests, 1, 1)
+        except TimeoutError:
+            continue
         if not message:
             break
         try:
@@ -105,10 +108,22 @@ def _has_ended(pid: int) -> bool:
 
 
 def _forked() -> int:
-    """As `os.fork`; what was written and not yet sent is not there twice."""
+    """As `os.fork`; what was written and not yet sent is not there twice.
+
+    What is forked, and what comes from it, ends with those for whom it is, whoever else is told to.
+    """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    return os.fork()
+    # What a signal raises while this forks is lost.
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
+    return pid
 
 
 def _do_alone(task: Callable[..., None], *arguments: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The composition root: settings → store → engine and service. No door is here: a command needs none.
+"""The composition root: settings → store → engine and service. No door is here: most commands need none.
 
 Whoever only looks something up must not wait for all that answers HTTP to be imported.
 """

@@ -9,20 +9,27 @@ A forked worker has everything imported, starts at once, and shares that memory.
 connection.
 """
 
+import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.context import ForkProcess
+from typing import cast
 
+import structlog
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess, multiprocess
 
 from rescind.fork_server import call_process
 
 _START_SECONDS_MAX = 30
+_PAUSE_SECONDS, _PAUSE_SECONDS_MAX, _LIFE_SECONDS_MIN = 1.0, 10.0, 5.0
+
+_log = structlog.get_logger("rescind.workers")
 
 
 class Workers(Multiprocess):
@@ -50,9 +57,15 @@ class Workers(Multiprocess):
         return Worker(target=serve)
 
     def run(self) -> None:
-        """Start the workers and look after them, until a signal says to end."""
+        """Start the workers and look after them, until a signal says to end. Without a supervisor there are none."""
         self.should_exit = Alarm()
-        super().run()
+        try:
+            super().run()
+        except BaseException:
+            _log.exception("failed")
+            self.terminate_all()
+            self.join_all()
+            raise
 
     def init_processes(self) -> None:
         """Start every worker."""
@@ -61,13 +74,25 @@ class Workers(Multiprocess):
             self.sockets = [listener]
             super().init_processes()
         self.processes_num = len(self.processes)
+        self._lives = [_Life() for _ in self.processes]
 
     def keep_subprocess_alive(self) -> None:
-        """Start those again that have died or hang."""
+        """Start those again that have died or hang; where none lives long, after a pause."""
+        due = []
         for place, process in enumerate(self.processes):
-            if not process.process.is_alive():
+            worker = cast("Worker", process.process)
+            if worker.has_ended():
                 self._listeners[place] = _next(self._listeners[place])
-        self._one_by_one(super().keep_subprocess_alive)
+                # Only now is it known to have ended: whoever connects from here on is answered by another.
+                worker.is_alive()
+                if not self._lives[place].is_next_due():
+                    continue
+            due.append(place)
+        before = list(self.processes)
+        self._one_by_one(super().keep_subprocess_alive, due)
+        for place in due:
+            if self.processes[place] is not before[place]:
+                self._lives[place].begin()
 
     def terminate_all(self) -> None:
         """Tell every worker to end; whoever connects after it stopped listening is refused, and does not wait."""
@@ -83,7 +108,7 @@ class Workers(Multiprocess):
         usual = self.config.timeout_worker_healthcheck
         self.config.timeout_worker_healthcheck = _START_SECONDS_MAX
         try:
-            self._one_by_one(super().restart_all, as_long_as_replaced=True)
+            self._one_by_one(super().restart_all, range(len(self.processes)), as_long_as_replaced=True)
         finally:
             self.config.timeout_worker_healthcheck = usual
 
@@ -93,17 +118,47 @@ class Workers(Multiprocess):
     def handle_ttou(self) -> None:
         """End none: connections to its socket would wait for ever."""
 
-    def _one_by_one(self, look_after: Callable[[], None], *, as_long_as_replaced: bool = False) -> None:
+    def _one_by_one(
+        self, look_after: Callable[[], None], places: Iterable[int], *, as_long_as_replaced: bool = False
+    ) -> None:
         """Let the supervisor look after each worker as if it was alone, so that another one gets the same socket."""
         everyone = self.processes
-        for place, process in enumerate(everyone):
-            self.sockets = [self._listeners[place]]
-            self.processes = [process]
-            look_after()
-            everyone[place] = self.processes[0]
-            if as_long_as_replaced and everyone[place] is process:
-                break
-        self.processes = everyone
+        try:
+            for place in places:
+                process = everyone[place]
+                self.sockets = [self._listeners[place]]
+                self.processes = [process]
+                look_after()
+                everyone[place] = self.processes[0]
+                if as_long_as_replaced and everyone[place] is process:
+                    break
+        finally:
+            self.processes = everyone
+
+
+class _Life:
+    """That of the worker at one place, from now on. One that is over soon is followed by the next after a pause.
+
+    Not the first of them: whoever is killed is replaced at once, and only what cannot live is not tried for ever.
+    """
+
+    def __init__(self) -> None:
+        self._pause = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """The next begins."""
+        self._began = time.monotonic()
+        self._next: float | None = None
+
+    def is_next_due(self) -> bool:
+        """Whether the next may begin, this one having ended; asked as soon as that is known, until it is."""
+        now = time.monotonic()
+        if self._next is None:
+            is_over_soon = now < self._began + _LIFE_SECONDS_MIN
+            self._next = now + self._pause * is_over_soon
+            self._pause = min(2 * self._pause or _PAUSE_SECONDS, _PAUSE_SECONDS_MAX) if is_over_soon else 0.0
+        return now >= self._next
 
 
 class Worker(ForkProcess):
@@ -116,6 +171,14 @@ class Worker(ForkProcess):
             super().start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
+
+    def has_ended(self) -> bool:
+        """Whether it has. It stays in lists of processes until `is_alive` is asked."""
+        assert self.pid is not None
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
 
     def run(self) -> None:
         """Do what it is for."""

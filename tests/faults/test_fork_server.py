@@ -4,6 +4,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import psutil
 
 from faults.test_management import STARTED, managed
 from faults.test_shutdown import eventually
+from tenant import CLIENT_SECRET
+from world import ROOT_KEY
 
 _BEGINNING = """
 import os, signal, socket, sys, time
@@ -228,6 +231,87 @@ def test_without_it_a_node_goes_on(make_database: Callable[[str], str], tmp_path
         assert server.world().call("POST", "/v2/groups", {"display_name": "here"}).status_code == 201
         assert server.log().count(STARTED) == 1
         assert server.stop() == -signal.SIGTERM
+
+
+def test_what_has_ended_does_not_stay_in_lists_of_processes() -> None:
+    script("""
+with ForkServer(echo) as forks:
+    link, pid = linked(forks)
+    link.close()
+    deadline = time.monotonic() + 20
+    while is_there(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+""")
+
+
+def test_a_signal_that_comes_while_a_process_is_forked_is_heard() -> None:
+    """What it raises would be lost in the middle of a fork."""
+    script("""
+def end(*_):
+    raise SystemExit
+signal.signal(signal.SIGTERM, end)
+os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGTERM))
+try:
+    ForkServer(echo)
+except SystemExit:
+    pass
+else:
+    raise AssertionError("nobody heard it")
+""")
+
+
+def test_a_node_that_is_told_to_end_while_it_starts_does_whoever_swallows_that() -> None:
+    code = """
+import rescind.app
+from rescind.cli import main
+prepare = rescind.app.prepare
+def told():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+    except SystemExit:
+        prepare()
+rescind.app.prepare = told
+os.environ |= {"RESCIND_DATABASE": "sqlite:///" + sys.argv[1]}
+main(["serve", "--port", "0"])
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", _BEGINNING + code, f"{folder}/rescind.db"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGTERM, done.stderr
+
+
+def test_a_node_is_told_of_the_end_of_its_processes_though_who_started_it_did_not_want_to_be() -> None:
+    script("""
+import rescind.app
+from rescind.cli import main
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+def prepare():
+    assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+    raise SystemExit(3)
+rescind.app.prepare = prepare
+try:
+    main(["serve"])
+except SystemExit as ended:
+    assert ended.code == 3
+""")
+
+
+def test_the_system_shows_nobody_the_secrets_that_a_node_was_started_with(
+    make_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Not in what it keeps of the environment of the first process, and of each that was forked from it."""
+    with managed(make_database("sqlite"), tmp_path, "--workers", "2") as server:
+        assert server.process is not None
+        first = psutil.Process(server.process.pid)
+        shown = [Path(f"/proc/{one.pid}/environ").read_bytes() for one in (first, *first.children(recursive=True))]
+    assert len(shown) >= 6
+    for environment in shown:
+        assert b"RESCIND_DATABASE=sqlite" in environment
+        assert not [
+            secret for secret in (b"root-password", ROOT_KEY.encode(), CLIENT_SECRET.encode()) if secret in environment
+        ]
 
 
 def test_the_secrets_that_a_node_is_started_with_are_in_the_environment_of_no_process_of_its_own() -> None:

@@ -5,10 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import psutil
@@ -167,6 +169,52 @@ def test_nobody_waits_for_the_worker_that_follows_one_which_died(begun: list["Pr
         takes_all_connections(followed)
 
 
+def test_workers_that_die_as_soon_as_they_begin_are_followed_after_longer_and_longer_pauses(
+    begun: list["Process"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of them is followed at once, and so is one that has lived."""
+    now = 0.0
+    monkeypatch.setattr("rescind.workers.time", SimpleNamespace(monotonic=lambda: now))
+    with listeners("127.0.0.1", 0, 2) as sockets:
+        workers = Workers(config(2), sockets)
+        workers.init_processes()
+        lives = begun[1]
+        at = []
+        while now < 120:
+            if workers.processes[0].is_running and not 40 < now < 80:
+                workers.processes[0].is_running = False
+            before = len(begun)
+            workers.keep_subprocess_alive()
+            at += [now] * (len(begun) - before)
+            now += 0.5
+        assert at == [0, 1.5, 4, 8.5, 17, 27.5, 38, 48.5, 80, 80.5, 82, 84.5, 89, 97.5, 108, 118.5]
+        assert workers.processes[1] is lives
+
+
+def test_without_a_supervisor_there_are_no_workers(
+    begun: list["Process"], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """If a worker cannot be replaced, the others end, and it is said why."""
+    monkeypatch.setattr("rescind.workers.Alarm", threading.Event)
+    with listeners("127.0.0.1", 0, 3) as sockets:
+        workers = Workers(config(3), sockets)
+
+        def fail(*_: object) -> None:
+            raise OSError("no process is to be had")
+
+        def begin() -> None:
+            init()
+            begun[1].is_running = False
+            monkeypatch.setattr("uvicorn.supervisors.multiprocess.Process", fail)
+
+        init = workers.init_processes
+        monkeypatch.setattr(workers, "init_processes", begin)
+        with pytest.raises(OSError, match="no process"):
+            workers.run()
+    assert [process.is_running for process in begun] == [False] * 3
+    assert "no process is to be had" in "".join(capfd.readouterr())
+
+
 def test_nobody_waits_for_workers_that_were_told_to_end(begun: list["Process"]) -> None:
     """Whoever comes when they listen no longer is refused."""
     with listeners("127.0.0.1", 0, 2) as sockets:
@@ -224,6 +272,9 @@ class Process:
 
     def is_alive(self, **_: float) -> bool:
         return self.is_running
+
+    def has_ended(self) -> bool:
+        return not self.is_running
 
     def wait_until_ready(self, *_: object) -> bool:
         return False

@@ -209,12 +209,12 @@ class Database:
 
     def renew(self) -> None:
         """Let go of connections to a database that is no longer the one at the address."""
-        identity = self.engine.identity()
-        if identity != self._identity:
-            self._turn_to(identity)
+        if self.engine.identity() != self._identity:
+            self._turn()
 
-    def _turn_to(self, identity: Hashable) -> None:
+    def _turn(self) -> None:
         with self._renew_lock:
+            identity = self.engine.identity()
             if identity == self._identity:
                 return
             if identity is None:
@@ -291,15 +291,15 @@ class DatabaseHeadReader(_Direct):
 
     def confirm(self, known: Head) -> Head | None:
         """See `contract.HeadReader.confirm`."""
-        return self._ask(self._confirm, known)
-
-    def _confirm(self, driver: Any, known: Head) -> Head | None:
         # Who wrote knows that there is news, and what: it is compared, and nothing is made of it, which takes as long.
         if self._clock is None or (self._last is not None and self._last[1].revision == known.revision):
             return None
+        return self._ask(self._confirm, self._clock, known)
+
+    def _confirm(self, driver: Any, clock: Callable[[], int], known: Head) -> Head | None:
         if driver.execute(self._stored.text).fetchone() != (*known[:6], known.database):
             return None
-        head = known.unchanged_at(self._clock())
+        head = known.unchanged_at(clock())
         self._last = None, head
         return head
 
