@@ -1,4 +1,4 @@
-"""`rescind serve` as a process that a test can start, kill, stop and start again."""
+"""`rescind serve` as a process that a test can start, kill, stop and start again, and other commands."""
 
 import contextlib
 import os
@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import Self
 import httpx2
 import psutil
 
+from nursery import Child, Nursery, shared
 from tenant import CLIENT_ID, CLIENT_SECRET, SECRET_KEY
 from world import ROOT_EMAIL, ROOT_KEY, World
 
@@ -24,11 +26,23 @@ START_SECONDS_MAX = 30
 class Server:
     """One node. Used as a context it is started, and killed at the end whatever happened.
 
-    With `tls` it serves `https://localhost`, and says so to its clients; whoever trusts `authority` trusts it.
+    With `tls` it serves `https://localhost`, and says so to its clients; whoever trusts `authority` trusts it. It is
+    forked in a nursery, or a program of its own that is executed, as a node is in real life.
     """
 
-    def __init__(self, database: str, folder: Path, *options: str, port: int | None = None, tls: bool = False) -> None:
+    def __init__(
+        self,
+        database: str,
+        folder: Path,
+        *options: str,
+        port: int | None = None,
+        tls: bool = False,
+        nursery: Nursery | None = None,
+        is_executed: bool = False,
+    ) -> None:
         self.database = database
+        self._nursery = nursery
+        self._is_executed = is_executed
         self.folder = folder
         self.port = port or free_port()
         self.url = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"
@@ -38,31 +52,42 @@ class Server:
         if self.authority is not None:
             at = ("--tls-folder", str(self.authority.parent), "--public-url", self.url)
             self.options = ("--tls", "auto", *at, *options)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Child | None = None
         self._clients: list[httpx2.Client] = []
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the node is told by its environment."""
+        return {
+            "RESCIND_DATABASE": self.database,
+            "RESCIND_ROOT_EMAIL": ROOT_EMAIL,
+            "RESCIND_ROOT_PASSWORD": "root-password",
+            "RESCIND_ROOT_API_KEY": ROOT_KEY,
+            "RESCIND_AUTH0_CLIENT_ID": CLIENT_ID,
+            "RESCIND_AUTH0_CLIENT_SECRET": CLIENT_SECRET,
+            "RESCIND_SECRET_KEY": SECRET_KEY,
+        }
 
     def start(self) -> Self:
         """Start the node and wait until it is ready."""
+        arguments = ["serve", "--port", str(self.port), *self.options]
+        if self._is_executed:
+            self.process = self._executed(arguments)
+        else:
+            self.process = (self._nursery or shared()).fork(self.folder, arguments, self.environment)
+        self.wait()
+        return self
+
+    def _executed(self, arguments: list[str]) -> "subprocess.Popen[bytes]":
         with (self.folder / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "rescind", "serve", "--port", str(self.port), *self.options],
-                env={
-                    **os.environ,
-                    "RESCIND_DATABASE": self.database,
-                    "RESCIND_ROOT_EMAIL": ROOT_EMAIL,
-                    "RESCIND_ROOT_PASSWORD": "root-password",
-                    "RESCIND_ROOT_API_KEY": ROOT_KEY,
-                    "RESCIND_AUTH0_CLIENT_ID": CLIENT_ID,
-                    "RESCIND_AUTH0_CLIENT_SECRET": CLIENT_SECRET,
-                    "RESCIND_SECRET_KEY": SECRET_KEY,
-                },
+            return subprocess.Popen(
+                [sys.executable, "-m", "rescind", *arguments],
+                env={**os.environ, **self.environment},
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        self.wait()
-        return self
 
     def wait(self) -> None:
         """Wait until the node says that it is ready, and as many processes take connections as should."""
@@ -153,11 +178,6 @@ def free_port() -> int:
 
 def rescind(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the command line to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "rescind", *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        code, said, complaint = shared().run(Path(folder), list(arguments), environment)
+    return subprocess.CompletedProcess(arguments, code, said, complaint)

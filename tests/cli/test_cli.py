@@ -24,8 +24,8 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from faults.nursery import ForkedServer, Nursery
 from loopback import Loopback
+from nursery import shared
 from rescind.app import application
 from rescind.cli import main, serve
 from rescind.model.errors import Unauthenticated
@@ -37,11 +37,12 @@ from rescind.store.engines import engine_for
 from rescind.store.migrate import schema_version
 from rescind.store.verify import verify
 from rescind.usecases.actor import Asking, authenticate
-from servers import free_port
+from servers import Server, free_port
 from tenant import CLIENT_SECRET, SECRET_KEY
 from world import ROOT_EMAIL, ROOT_KEY, World
 
 SECONDS_MAX = 20
+ALONE = "--no-management-process"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
@@ -53,19 +54,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESCIND_SECRET_KEY", SECRET_KEY)
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    made = Nursery()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def run(nursery: Nursery, tmp_path: Path) -> "Run":
+def run(tmp_path: Path) -> "Run":
     """Run a command without a terminal, in a folder of the test's own."""
 
     def do(*arguments: str, **environment: str) -> Done:
-        return Done(*nursery.run(tmp_path, list(arguments), environment))
+        return Done(*shared().run(tmp_path, list(arguments), environment))
 
     return do
 
@@ -188,10 +182,10 @@ def test_a_first_root_with_a_weak_secret_is_refused_and_nothing_is_initialised(
 
 
 def test_serve_initialises_an_empty_database_and_never_makes_again_what_was_revoked(
-    empty_database: str, nursery: Nursery, tmp_path: Path
+    empty_database: str, tmp_path: Path
 ) -> None:
     """The variables of the first start stand in a unit file for ever: they must not bring a dead key back."""
-    with ForkedServer(nursery, empty_database, tmp_path) as server:
+    with Server(empty_database, tmp_path, ALONE) as server:
         root = server.world()
         known = [key["id"] for key in root.get("/v2/apikeys")["api_keys"]]
         assert len(known) == 1
@@ -224,12 +218,12 @@ def test_serve_without_variables_writes_the_first_key_to_a_file_and_never_to_the
 
 
 def test_two_nodes_that_start_at_once_on_an_empty_database_initialise_it_once(
-    empty_database: str, nursery: Nursery, tmp_path: Path
+    empty_database: str, tmp_path: Path
 ) -> None:
     folders = [tmp_path / str(number) for number in range(2)]
     for folder in folders:
         folder.mkdir()
-    servers = [ForkedServer(nursery, empty_database, folder) for folder in folders]
+    servers = [Server(empty_database, folder, ALONE) for folder in folders]
     try:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda server: server.start(), servers))
@@ -536,10 +530,8 @@ def test_a_newer_schema_is_one_line_and_stays_as_it_is(
 # --- secrets --------------------------------------------------------------------------------------------------------
 
 
-def test_no_secret_stands_in_clear_in_the_database_or_in_the_log(
-    database: str, nursery: Nursery, tmp_path: Path
-) -> None:
-    with ForkedServer(nursery, database, tmp_path) as server:
+def test_no_secret_stands_in_clear_in_the_database_or_in_the_log(database: str, tmp_path: Path) -> None:
+    with Server(database, tmp_path, ALONE) as server:
         root = server.world()
         person = root.person(password="the-password-of-a-person")
         machine = root.person(service=True)

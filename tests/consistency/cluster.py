@@ -20,9 +20,8 @@ import sqlalchemy as sa
 
 from consistency.launcher import BUG, CLOCK, COMMAND, Clock
 from consistency.proxy import Moment, Wires
-from faults.nursery import ForkedServer, Nursery
-from servers import START_SECONDS_MAX
-from tenant import CLIENT_ID, CLIENT_SECRET
+from nursery import Nursery
+from servers import START_SECONDS_MAX, Server
 
 KINDS = ("sqlite", "postgres")
 SOCKET = ".s.PGSQL.5432"
@@ -30,23 +29,18 @@ FULL_DISK_BYTES = 262_144
 """As long may a file be where the disk is full: what grows all the time, the log of writes above all, is longer."""
 
 
-class Node(ForkedServer):
+class Node(Server):
     """One node, with a clock of its own, and a planted bug if one is named."""
 
     def __init__(self, launcher: Nursery, database: str, folder: Path, *options: str, bug: str | None = None) -> None:
-        super().__init__(launcher, database, folder, *options)
+        super().__init__(database, folder, "--no-management-process", *options, nursery=launcher)
         self.bug = bug
         self.clock = Clock(folder / "clock")
 
     @property
     def environment(self) -> dict[str, str]:
-        """See `ForkedServer.environment`."""
-        return super().environment | {
-            "RESCIND_AUTH0_CLIENT_ID": CLIENT_ID,
-            "RESCIND_AUTH0_CLIENT_SECRET": CLIENT_SECRET,
-            BUG: self.bug or "",
-            CLOCK: str(self.clock.file),
-        }
+        """See `Server.environment`."""
+        return super().environment | {BUG: self.bug or "", CLOCK: str(self.clock.file)}
 
     def signal(self, number: int) -> None:
         """Send a signal to all its processes at once."""

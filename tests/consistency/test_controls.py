@@ -13,7 +13,7 @@ from consistency.faults import NOT_TESTED
 from consistency.launcher import COMMAND
 from consistency.planted import BUGS, Bug
 from consistency.schedules import CONTROLS, Kind, Scene
-from faults.nursery import Nursery
+from nursery import Nursery
 
 CAUGHT_SECONDS_MAX = 15
 BUGS_MIN = 15

@@ -18,8 +18,8 @@ from consistency.history import Call, Client, History
 from consistency.launcher import COMMAND
 from consistency.proxy import Moment
 from consistency.schedules import LANES, READER, WRITER, Scene
-from faults.nursery import Nursery
 from faults.test_freshness import Postgres, Sqlite, execute
+from nursery import Nursery
 from rescind.store.contract import SCHEMA_VERSION
 from rescind.store.database import Database
 from rescind.store.engines import engine_for

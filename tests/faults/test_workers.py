@@ -35,7 +35,7 @@ only_where_spread = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("workers")
-    with Server(f"sqlite:///{folder}/rescind.db", folder, "--workers", "2") as server:
+    with Server(f"sqlite:///{folder}/rescind.db", folder, "--workers", "2", is_executed=True) as server:
         yield server
 
 
