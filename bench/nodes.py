@@ -81,7 +81,7 @@ def started(edges: int) -> str:
         make_database(world, database, root_key=ROOT_KEY)
         for _ in range(STARTS):
             began = time.perf_counter()
-            with Server(database, Path(scratch)) as server:
+            with Server(database, Path(scratch), is_executed=True) as server:
                 connection = http.client.HTTPConnection("127.0.0.1", server.port)
                 for question in questions:
                     call(connection, "POST", ONE, question)

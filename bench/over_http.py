@@ -149,14 +149,17 @@ def run(users: int, rounds: int, seconds: int, workers: Sequence[int]) -> list[M
                 print(f"\n### {kind}, {number} worker{'s' if number > 1 else ''}\n", flush=True)
                 folder = Path(scratch) / f"{kind}-{number}"
                 folder.mkdir()
-                with Server(database, folder, "--workers", str(number)) as ours, bare(folder, users, number) as bound:
+                with (
+                    Server(database, folder, "--workers", str(number), is_executed=True) as ours,
+                    bare(folder, users, number) as bound,
+                ):
                     place = Place(kind, number, ours, bound, asked, rounds, seconds)
                     place.verify(asked.questions, revoked)
                     measured += [*place.beside_bare(), *place.while_revoking(edges, revoked), *place.while_listing()]
             print(f"\n### {kind}, 1 worker without a process for management calls\n", flush=True)
             folder = Path(scratch) / f"{kind}-alone"
             folder.mkdir()
-            with Server(database, folder, "--no-management-process") as ours:
+            with Server(database, folder, "--no-management-process", is_executed=True) as ours:
                 place = Place(kind, 1, ours, 0, asked, rounds, seconds)
                 place.verify(asked.questions, revoked)
                 place.while_revoking(edges, revoked)

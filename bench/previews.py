@@ -52,7 +52,7 @@ def run(holders: Sequence[int], rounds: int) -> None:
             make_database(world, database, root_key=ROOT_KEY, wide=holders)
             folder = Path(scratch) / f"node-{kind}"
             folder.mkdir()
-            with Server(database, folder) as server:
+            with Server(database, folder, is_executed=True) as server:
                 call(http.client.HTTPConnection("127.0.0.1", server.port), "GET", "/v2/roles")
                 for number, concerned in enumerate(holders):
                     own, through = wide_role(world, 2 * number), wide_role(world, 2 * number + 1)

@@ -56,7 +56,7 @@ def run(seconds: int, edges: int) -> None:
         for kind, database in both:
             folder = Path(scratch) / f"node-{kind}"
             folder.mkdir()
-            with Server(database, folder) as server:
+            with Server(database, folder, is_executed=True) as server:
                 for clients in (1, 8):
                     print(f"| {kind} | {clients} | {row(server, clients, seconds)} |", flush=True)
             weights.append((kind, weigh(database, edges)))
