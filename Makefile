@@ -27,7 +27,7 @@ format: .venv/.ready-dev ## Put the source into its one form
 test: check sdks ## Everything: checks, and all tests on SQLite and PostgreSQL (PostgreSQL comes in a wheel)
 	@$(VENV)/pytest -n 4 --dist worksteal -q
 
-bench: .venv/.ready-bench ## Measure, beside other engines, and write docs/performance.md: a quarter of an hour
+bench: .venv/.ready-bench ## Measure, beside other engines, and write docs/performance.md: half an hour
 	@command -v wrk >/dev/null || echo "wrk is missing: nothing will be measured over HTTP (Debian has it as the package wrk)"
 	@$(VENV)/python bench/report.py $(BENCH_OPTIONS)
 

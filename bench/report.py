@@ -65,6 +65,8 @@ def main(quick: bool, output: Path) -> None:
     with printed() as said_in_process:
         for size in sizes:
             in_process[size] = decisions.table(size, list(decisions.ENGINES), rounds)
+        if not quick:
+            decisions.table(decisions.MILLION, [decisions.Ours.name], rounds)
     with printed() as said_over_http:
         over = over_http.run(20_000 if quick else LARGEST, rounds, seconds, [1, 2])
     with printed() as said_writes:
