@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,6 +66,8 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # Whoever ends the tests by a key ends it later: it is asked about what it forked.
+            start_new_session=True,
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
@@ -122,6 +125,7 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait(timeout=SECONDS_MAX)
         self._process.stdout.close()
+        shutil.rmtree(self._counts, ignore_errors=True)
 
 
 class Child:

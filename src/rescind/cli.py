@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -160,11 +161,11 @@ def serve(
     client = _first_client()
     # Processes that come from here must not inherit them.
     forget("RESCIND_ROOT_PASSWORD", "RESCIND_ROOT_API_KEY", "RESCIND_AUTH0_CLIENT_SECRET")
-    with _counted_together(settings) as is_told_to_end, _beginning(settings) as create:
+    with _counted_together(settings) as orders, _beginning(settings) as create:
         node = _open(settings, migrate_empty=True)
         _initialise(node, settings, root_email, root_password, root_api_key, client=client)
         node.store.close()
-        if is_told_to_end():
+        if orders:
             sys.exit(_TERMINATED)
         _run(settings, create)
 
@@ -184,17 +185,17 @@ def _beginning(settings: "Settings") -> "Iterator[Callable[[], App]]":
 
 
 @contextmanager
-def _counted_together(settings: "Settings") -> "Iterator[Callable[[], bool]]":
+def _counted_together(settings: "Settings") -> Iterator[list[int]]:
     """Let each of several processes write its numbers to a file of its own, before anything imports the metrics.
 
-    SIGTERM ends the process as if it was not looked at, but not before the files are gone. Whether it has come is to be
-    asked, too: where Python calls back into Python what is raised may be lost.
+    SIGTERM ends the process as if it was not looked at, but not before the files are gone. Once it has come it is in
+    the list, too: where Python calls back into Python what is raised may be lost.
     """
     import tempfile
 
     orders: list[int] = []
     if settings.workers == 1 and not settings.management_process:
-        yield lambda: False
+        yield orders
         return
 
     def end(number: int, _: Any) -> None:
@@ -211,7 +212,7 @@ def _counted_together(settings: "Settings") -> "Iterator[Callable[[], bool]]":
                 click.echo("No temporary folder can be made: /metrics tells the numbers of one process.", err=True)
             else:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-            yield lambda: bool(orders)
+            yield orders
     except SystemExit as ended:
         if ended.code != _TERMINATED:
             raise
@@ -221,9 +222,15 @@ def _counted_together(settings: "Settings") -> "Iterator[Callable[[], bool]]":
 
 def _run(settings: "Settings", create: "Callable[[], App]") -> None:
     import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
 
     from rescind.workers import Workers, listeners
 
+    if settings.tls_cert:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+        except OSError as error:
+            raise click.ClickException(f"cannot use {settings.tls_cert} with {settings.tls_key}: {error}") from None
     click.echo(f"Rescind on {settings.reached_at}", err=True)
     how: dict[str, Any] = {
         "factory": True,
@@ -254,7 +261,10 @@ def _run(settings: "Settings", create: "Callable[[], App]") -> None:
             raise click.ClickException(
                 f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
             ) from None
-        Workers(uvicorn.Config(create, **how), sockets).run()
+        workers = Workers(uvicorn.Config(create, **how), sockets)
+        workers.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in workers.processes):
+        sys.exit(STARTUP_FAILURE)
 
 
 @main.command()

@@ -22,7 +22,7 @@ ENDING_SECONDS_MAX = 10.0
 PID_LENGTH = 4
 _LOOK_SECONDS = 0.01
 _REAP_SECONDS = 1.0
-"""What has ended stays in lists of processes for so long."""
+"""What has ended stays in lists of processes at most so long."""
 
 _log = structlog.get_logger("rescind.fork_server")
 
@@ -115,8 +115,9 @@ def _forked() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     # What a signal raises while this forks is lost.
-    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         pid = os.fork()
         if pid == 0:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

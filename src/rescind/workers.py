@@ -9,7 +9,6 @@ A forked worker has everything imported, starts at once, and shares that memory.
 connection.
 """
 
-import os
 import signal
 import socket
 import sys
@@ -17,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from typing import cast
 
@@ -62,8 +62,9 @@ class Workers(Multiprocess):
         try:
             super().run()
         except BaseException:
-            _log.exception("failed")
+            # Before it is said, which may fail, too.
             self.terminate_all()
+            _log.exception("failed")
             self.join_all()
             raise
 
@@ -84,15 +85,11 @@ class Workers(Multiprocess):
             if worker.has_ended():
                 self._listeners[place] = _next(self._listeners[place])
                 # Only now is it known to have ended: whoever connects from here on is answered by another.
-                worker.is_alive()
+                worker.join()
                 if not self._lives[place].is_next_due():
                     continue
             due.append(place)
-        before = list(self.processes)
         self._one_by_one(super().keep_subprocess_alive, due)
-        for place in due:
-            if self.processes[place] is not before[place]:
-                self._lives[place].begin()
 
     def terminate_all(self) -> None:
         """Tell every worker to end; whoever connects after it stopped listening is refused, and does not wait."""
@@ -129,8 +126,10 @@ class Workers(Multiprocess):
                 self.sockets = [self._listeners[place]]
                 self.processes = [process]
                 look_after()
-                everyone[place] = self.processes[0]
-                if as_long_as_replaced and everyone[place] is process:
+                if self.processes[0] is not process:
+                    everyone[place] = self.processes[0]
+                    self._lives[place].begin()
+                elif as_long_as_replaced:
                     break
         finally:
             self.processes = everyone
@@ -166,19 +165,16 @@ class Worker(ForkProcess):
 
     def start(self) -> None:
         """Fork it."""
-        held_back = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        held_back = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             super().start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
 
     def has_ended(self) -> bool:
-        """Whether it has. It stays in lists of processes until `is_alive` is asked."""
-        assert self.pid is not None
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            return True
+        """Whether it has. It stays in lists of processes until `join`."""
+        return bool(wait([self.sentinel], timeout=0))
 
     def run(self) -> None:
         """Do what it is for."""

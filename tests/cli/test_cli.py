@@ -235,6 +235,16 @@ def test_two_nodes_that_start_at_once_on_an_empty_database_initialise_it_once(
     assert verified(empty_database)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_node_that_cannot_use_its_certificate_says_so_at_once(
+    run: "Run", make_database: Callable[[str], str], tmp_path: Path, workers: str
+) -> None:
+    (tmp_path / "garbage.pem").write_text("garbage")
+    at = ("--tls-cert", "garbage.pem", "--tls-key", "garbage.pem", "--port", "0", "--workers", workers)
+    done = run("serve", *at, RESCIND_DATABASE=make_database("sqlite"))
+    assert (done.returncode, "cannot use garbage.pem" in done.stderr) == (1, True), done.stderr
+
+
 def test_every_option_of_serve_is_also_a_variable_and_every_setting_an_option() -> None:
     options = {option.name: option for option in serve.params if isinstance(option, click.Option)}
     for name, option in options.items():

@@ -29,7 +29,6 @@ from rescind.terminal import consent
 from rescind.terminal.operations import read_arguments
 from rescind.terminal.show import REASONS
 from rescind.terminal.text import styled
-from servers import rescind
 from tenant import SECRET_KEY
 from world import ROOT_KEY, Person, World, allow, deny, document, root_of_another
 
@@ -562,15 +561,35 @@ def test_names_are_text(small: Small) -> None:
     assert "by policy [red]Zones[/red]" in small.text("preview", *detach)
 
 
-def test_a_real_process_says_the_same(small: Small) -> None:
-    done = rescind(
-        *("explain", small.bob.id, "dns.Read", "zone:1", "--organization", small.slug, "--json"),
-        RESCIND_DATABASE=small.database,
+EXECUTED = (
+    ["explain", "{bob}", "dns.Read", "zone:1", "--organization", "{slug}", "--json"],
+    ["access", "{bob}", "--organization", "{slug}"],
+    ["who-can", "dns.Read", "zone:1", "--organization", "{slug}"],
+    ["log"],
+    ["verify"],
+    ["init"],
+    ["migrate"],
+    ["clients", "create", "ci"],
+    ["keys", "rotate"],
+    ["invitations", "list"],
+    ["recover", "--accept-loss"],
+)
+
+
+@pytest.mark.parametrize("arguments", EXECUTED, ids=lambda arguments: " ".join(arguments[:2]))
+def test_a_command_has_all_that_it_needs_where_nothing_was_imported(small: Small, arguments: list[str]) -> None:
+    command = [argument.format(bob=small.bob.id, slug=small.slug) for argument in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "rescind", *command],
+        env={**os.environ, "RESCIND_DATABASE": small.database},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert without_instant(json.loads(done.stdout)) == without_instant(
-        small.said("explain", small.bob.id, "dns.Read", "zone:1")
-    )
+    if "--json" in command:
+        here = small.said("explain", small.bob.id, "dns.Read", "zone:1")
+        assert without_instant(json.loads(done.stdout)) == without_instant(here)
 
 
 @pytest.mark.parametrize("arguments", [["verify"], ["log"], ["clients", "list"]], ids=" ".join)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from uvicorn.config import STARTUP_FAILURE
 
 from faults.test_management import STARTED, managed
 from faults.test_shutdown import eventually
@@ -281,6 +282,24 @@ main(["serve", "--port", "0"])
         command = [sys.executable, "-c", _BEGINNING + code, f"{folder}/rescind.db"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGTERM, done.stderr
+
+
+def test_a_node_whose_workers_cannot_start_ends_as_one_that_failed() -> None:
+    """Whoever looks after it can start it again."""
+    code = """
+import rescind.app
+from rescind.cli import main
+def create(*_):
+    raise TypeError("the worker cannot start")
+rescind.app.create = create
+os.environ |= {"RESCIND_DATABASE": "sqlite:///" + sys.argv[1]}
+main(["serve", "--port", "0", "--workers", "2"])
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", _BEGINNING + code, f"{folder}/rescind.db"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
+    assert done.returncode == STARTUP_FAILURE, done.stderr
+    assert "the worker cannot start" in done.stderr + done.stdout
 
 
 def test_a_node_is_told_of_the_end_of_its_processes_though_who_started_it_did_not_want_to_be() -> None:

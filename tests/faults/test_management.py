@@ -62,9 +62,9 @@ def groups(world: World) -> list[str]:
 
 
 @contextlib.contextmanager
-def managed(database: str, folder: Path, *options: str) -> Iterator[Server]:
+def managed(database: str, folder: Path, *options: str, is_executed: bool = False) -> Iterator[Server]:
     """A node on a database, whose process for management calls is there."""
-    with Server(database, folder, *AS_ONE, *options) as started:
+    with Server(database, folder, *AS_ONE, *options, is_executed=is_executed) as started:
         eventually(lambda: STARTED in started.log())
         yield started
 
@@ -316,12 +316,13 @@ def test_a_request_has_the_id_there_that_it_was_given_here(node: Node) -> None:
     assert asyncio.run(ask()) == b"the id"
 
 
-def test_the_numbers_of_both_processes_are_told(server: Server) -> None:
-    world, before = server.world(), counted(server)
-    for _ in range(3):
-        assert world.status("/v2/account") == 200
-        assert world.call("POST", "/access/v1/evaluation", QUESTION).status_code == 200
-    after = counted(server)
+def test_the_numbers_of_both_processes_are_told(make_database: Callable[[str], str], tmp_path: Path) -> None:
+    with managed(make_database("sqlite"), tmp_path, is_executed=True) as server:
+        world, before = server.world(), counted(server)
+        for _ in range(3):
+            assert world.status("/v2/account") == 200
+            assert world.call("POST", "/access/v1/evaluation", QUESTION).status_code == 200
+        after = counted(server)
     assert {route: after[route] - before.get(route, 0) for route in after if after[route] != before.get(route, 0)} == {
         "/v2/account": 3,
         "/access/v1/evaluation": 3,

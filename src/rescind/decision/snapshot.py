@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from json import loads
 from operator import attrgetter
-from typing import NamedTuple
 
 from rescind.model.apis import grant_terms, statement_of_grant, statement_of_scope
 from rescind.model.documents import Statement, statements_of
@@ -79,12 +78,8 @@ class Reach:
     path: Path
 
 
-class Said(NamedTuple):
-    """One statement of what reaches the principal: its place (from 0) among those of the policy, and the way to it."""
-
-    reach: Reach
-    place: int
-    statement: Statement
+Said = tuple[Reach, int, Statement]
+"""A statement that reaches the principal: the way to its policy, its place (from 0) among those of that, and itself."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +160,7 @@ class Snapshot:
     def speaking_of(self, action: str) -> list[Said]:
         """Every statement that reaches the principal, once for every path, but those that name other actions only."""
         said, patterns, by_name = self._by_action
-        return [said[place] for place in sorted([*patterns, *by_name.get(literal(action), ())])]
+        return [said[place] for place in sorted({*patterns, *by_name.get(literal(action), ())})]
 
     @cached_property
     def _by_action(self) -> tuple[list[Said], list[int], dict[str, list[int]]]:
@@ -175,12 +170,12 @@ class Snapshot:
         by_name: dict[str, list[int]] = {}
         for reach in self.reaches:
             for index, statement in enumerate(self.statements(reach.policy)):
-                if any("*" in action for action in statement.actions):
+                if "*" in "".join(statement.actions):
                     patterns.append(len(said))
                 else:
-                    for action in set(statement.actions):
+                    for action in statement.actions:
                         by_name.setdefault(action, []).append(len(said))
-                said.append(Said(reach, index, statement))
+                said.append((reach, index, statement))
         return said, patterns, by_name
 
     def _read(self, policy: int) -> tuple[Statement, ...]:

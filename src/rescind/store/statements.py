@@ -20,7 +20,7 @@ _COMPILED: dict[str, dict[Any, "Statement"]] = {}
 
 
 class Statements:
-    """The statements of one database, each compiled when it is first executed."""
+    """The statements of one database, each compiled when a process first executes it on one of its kind."""
 
     def __init__(self, dialect: sa.Dialect, together: Callable[[Any], AbstractContextManager[object]]) -> None:
         self._dialect = dialect

@@ -6,8 +6,8 @@ from argon2.low_level import Type
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
 NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$3th2MFnWb2/tquYXkQKIpw$cc+B0+ipsqNZwYk+By/DqVHWf5PB+O5YZHZ1aFD5e3o"
-"""Of a password that was thrown away. Where there is no verifier one is held against it, and takes as long: nobody learns who
-is known here by that.
+"""The verifier of a password that was thrown away. Where somebody has none it stands for hers: that takes as long, and
+tells nobody who is known here.
 """
 
 
