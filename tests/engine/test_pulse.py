@@ -205,6 +205,30 @@ async def _ask_and_go(node: Node) -> int:
     return stopped
 
 
+def test_those_who_come_back_with_more_soon_after_they_were_told_share_one_question(
+    far: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asyncio.run(_come_back(far, monkeypatch)) == 2
+
+
+async def _come_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often the head is asked for by four who ask twice, each with another number of turns between."""
+    pulse, asked = node.decisions.pulse, []
+    await pulse.now()
+    await asyncio.sleep(0.1)
+    send = pulse._heads.send
+    monkeypatch.setattr(pulse._heads, "send", lambda *wanted: asked.append(wanted) or send(*wanted))
+
+    async def ask_twice(turns: int) -> None:
+        await pulse.now()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await pulse.now()
+
+    await asyncio.gather(*map(ask_twice, range(4)))
+    return len(asked)
+
+
 def test_who_waits_when_the_node_ends_is_told_so(far: Node) -> None:
     """And who comes after that, where there is no connection to ask by."""
     assert asyncio.run(_close_while_waited_for(far)) == [True] * 4

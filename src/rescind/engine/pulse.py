@@ -17,6 +17,11 @@ _ANSWER_SECONDS_MAX = 5.0
 _ENDING = "the node is ending"
 _MISSED_MAX = 10_000
 """After more changes than that everything is read anew."""
+_TURNS_UNTIL_BACK = 5
+"""So often does a loop turn while those who were told are answered, and those of them who have more to ask come back.
+
+One question for all of them is worth more than two, each for a half, that are on their way by turns.
+"""
 
 
 class _Beat(NamedTuple):
@@ -195,18 +200,21 @@ class Pulse:
         asyncio.get_running_loop().run_in_executor(self.thread, beat).add_done_callback(end)
 
     def _end(self, question: _Question, outcome: _Beat | Exception) -> None:
-        """Tell those for whom the head was read, and ask again for those who come until they have been answered.
-
-        One question for more of them is worth more than one that is on its way while these are answered.
-        """
+        """Tell those for whom the head was read, and ask again for those who come until they are back."""
         if isinstance(outcome, _Beat):
             self._freshness.observe(perf_counter() - question.began)
             self._take(outcome)
             _tell(question.waiting, self._touches.moment)
         else:
             _tell(question.waiting, outcome)
-        loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, self._ask)
+        self._ask_after(_TURNS_UNTIL_BACK)
+
+    def _ask_after(self, turns: int) -> None:
+        """Ask when the loop has turned so often."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._ask_after, turns - 1)
+        else:
+            self._ask()
 
     def _open_and_beat(self) -> _Beat:
         beat = self._beat()
