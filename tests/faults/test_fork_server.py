@@ -1,10 +1,10 @@
 """Where a node's processes are forked from: whatever becomes of one, nothing is left over and nobody waits for ever."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -263,10 +263,8 @@ else:
 """)
 
 
-def test_a_node_that_is_told_to_end_while_it_starts_does_whoever_swallows_that() -> None:
+def test_a_node_that_is_told_to_end_while_it_starts_does_whoever_swallows_that(tmp_path: Path) -> None:
     code = """
-import rescind.app
-from rescind.cli import main
 prepare = rescind.app.prepare
 def told():
     try:
@@ -275,31 +273,34 @@ def told():
     except SystemExit:
         prepare()
 rescind.app.prepare = told
-os.environ |= {"RESCIND_DATABASE": "sqlite:///" + sys.argv[1]}
-main(["serve", "--port", "0"])
 """
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", _BEGINNING + code, f"{folder}/rescind.db"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert served(code, tmp_path).returncode == -signal.SIGTERM
 
 
-def test_a_node_whose_workers_cannot_start_ends_as_one_that_failed() -> None:
+def test_a_node_whose_workers_cannot_start_ends_as_one_that_failed(tmp_path: Path) -> None:
     """Whoever looks after it can start it again."""
     code = """
-import rescind.app
-from rescind.cli import main
 def create(*_):
     raise TypeError("the worker cannot start")
 rescind.app.create = create
-os.environ |= {"RESCIND_DATABASE": "sqlite:///" + sys.argv[1]}
-main(["serve", "--port", "0", "--workers", "2"])
 """
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", _BEGINNING + code, f"{folder}/rescind.db"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
+    done = served(code, tmp_path, "--workers", "2")
     assert done.returncode == STARTUP_FAILURE, done.stderr
     assert "the worker cannot start" in done.stderr + done.stdout
+
+
+def served(code: str, folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """A node that ends by itself, after code that changes something of it."""
+    whole = f"{_BEGINNING}\nimport rescind.app\nfrom rescind.cli import main\n{code}\nmain(sys.argv[1:])"
+    return subprocess.run(
+        [sys.executable, "-c", whole, "serve", "--port", "0", *options],
+        env={**os.environ, "RESCIND_DATABASE": f"sqlite:///{folder}/rescind.db"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_a_node_is_told_of_the_end_of_its_processes_though_who_started_it_did_not_want_to_be() -> None:
