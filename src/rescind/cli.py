@@ -157,6 +157,7 @@ def serve(
         click.echo(f"The local authority to trust: {files.authority.resolve()}", err=True)
     options |= {name: options[name] or "" for name in ("tls_cert", "tls_key")}
     settings = Settings(**options)
+    _check_certificate(settings)
     configure_logs()
     client = _first_client()
     # Processes that come from here must not inherit them.
@@ -168,6 +169,15 @@ def serve(
         if orders:
             sys.exit(_TERMINATED)
         _run(settings, create)
+
+
+def _check_certificate(settings: "Settings") -> None:
+    """Refuse one that cannot be used before anything is written or started."""
+    if settings.tls_cert:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+        except OSError as error:
+            raise click.ClickException(f"cannot use {settings.tls_cert} with {settings.tls_key}: {error}") from None
 
 
 @contextmanager
@@ -226,11 +236,6 @@ def _run(settings: "Settings", create: "Callable[[], App]") -> None:
 
     from rescind.workers import Workers, listeners
 
-    if settings.tls_cert:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
-        except OSError as error:
-            raise click.ClickException(f"cannot use {settings.tls_cert} with {settings.tls_key}: {error}") from None
     click.echo(f"Rescind on {settings.reached_at}", err=True)
     how: dict[str, Any] = {
         "factory": True,

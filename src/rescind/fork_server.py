@@ -9,8 +9,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -61,6 +61,17 @@ def call_process(name: str) -> None:
     """Let this process have a name in lists of processes, of up to 15 characters, where the system has such names."""
     with suppress(OSError):
         Path("/proc/self/comm").write_text(name)
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """No signal is heard before the end: what one raises while a process is forked would be lost."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(requests: socket.socket, child: Callable[[int], None]) -> None:
@@ -114,16 +125,11 @@ def _forked() -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    # What a signal raises while this forks is lost.
-    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    with signals_held_back():
         pid = os.fork()
         if pid == 0:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
     return pid
 
 

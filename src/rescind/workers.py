@@ -24,7 +24,7 @@ import structlog
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess, multiprocess
 
-from rescind.fork_server import call_process
+from rescind.fork_server import call_process, signals_held_back
 
 _START_SECONDS_MAX = 30
 _PAUSE_SECONDS, _PAUSE_SECONDS_MAX, _LIFE_SECONDS_MIN = 1.0, 10.0, 5.0
@@ -165,12 +165,8 @@ class Worker(ForkProcess):
 
     def start(self) -> None:
         """Fork it."""
-        held_back = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        try:
-            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        with signals_held_back():
             super().start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
 
     def has_ended(self) -> bool:
         """Whether it has. It stays in lists of processes until `join`."""

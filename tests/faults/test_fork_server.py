@@ -303,20 +303,15 @@ def served(code: str, folder: Path, *options: str) -> "subprocess.CompletedProce
     )
 
 
-def test_a_node_is_told_of_the_end_of_its_processes_though_who_started_it_did_not_want_to_be() -> None:
-    script("""
-import rescind.app
-from rescind.cli import main
+def test_a_node_is_told_of_the_end_of_its_processes_though_who_started_it_did_not_want_to_be(tmp_path: Path) -> None:
+    code = """
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 def prepare():
     assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     raise SystemExit(3)
 rescind.app.prepare = prepare
-try:
-    main(["serve"])
-except SystemExit as ended:
-    assert ended.code == 3
-""")
+"""
+    assert served(code, tmp_path).returncode == 3
 
 
 def test_the_system_shows_nobody_the_secrets_that_a_node_was_started_with(
@@ -334,18 +329,15 @@ def test_the_system_shows_nobody_the_secrets_that_a_node_was_started_with(
         assert not [secret for secret in secrets if secret in environment]
 
 
-def test_the_secrets_that_a_node_is_started_with_are_in_the_environment_of_no_process_of_its_own() -> None:
-    script("""
-import rescind.app
-from rescind.cli import main
+def test_the_secrets_that_a_node_is_started_with_are_in_the_environment_of_no_process_of_its_own(
+    tmp_path: Path,
+) -> None:
+    code = """
 os.environ |= {"RESCIND_ROOT_PASSWORD": "x", "RESCIND_ROOT_API_KEY": "y",
     "RESCIND_AUTH0_CLIENT_ID": "i" * 32, "RESCIND_AUTH0_CLIENT_SECRET": "z" * 64}
 def prepare():
     assert not {name for name in os.environ if name.endswith(("PASSWORD", "API_KEY", "CLIENT_SECRET"))}
     raise SystemExit(3)
 rescind.app.prepare = prepare
-try:
-    main(["serve"])
-except SystemExit as ended:
-    assert ended.code == 3
-""")
+"""
+    assert served(code, tmp_path).returncode == 3
