@@ -26,7 +26,7 @@ from rescind.model.errors import Unavailable
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
 from rescind.store.contract import Head, Reader
-from rescind.store.database import Database, DatabaseHeadReader, DatabaseWriter
+from rescind.store.database import Database, DatabaseHeadReader, DatabaseWriter, News
 from rescind.usecases import service
 from rescind.usecases.service import Call, Service
 from rescind.usecases.unit import Unit
@@ -204,12 +204,26 @@ def read_the_head_beside_an_open_cursor(
 _open_cursors: list[tuple[Any, Any]] = []
 
 
-@_instead_of("rescind.store.database:DatabaseHeadReader.read")
-def take_no_news_for_granted(original: Callable[..., Head], self: DatabaseHeadReader, known: int, since: int) -> Head:
+@_instead_of("rescind.store.database:DatabaseHeadReader.unchanged")
+def take_no_news_for_granted(original: Callable[..., int | None], self: DatabaseHeadReader, known: Head) -> int | None:
     """Whether others committed is asked for once; then the head that was read is the head."""
-    if self._last is not None and self._last[1].revision == known:
-        return self._last[1].unchanged_at(time.time_ns() // 1000)
-    return original(self, known, since)
+    if self._last is not None and self._last.digest == known.digest:
+        return time.time_ns() // 1000
+    return original(self, known)
+
+
+@_instead_of("rescind.store.database:DatabaseWriter.commit")
+def listen_too_late_for_news(
+    original: Callable[..., Change], self: DatabaseWriter, plan: Plan, origin: Origin
+) -> Change:
+    """What another node commits just after this one is not news to it any more when it begins to listen."""
+    change = original(self, plan, origin)
+    time.sleep(0.3)
+    written = self._database.written
+    assert written is not None
+    driver = self._connection.connection.driver_connection
+    self._database.written = written._replace(news=News(self._database.engine.news, driver))
+    return change
 
 
 @_instead_of("rescind.store.contract:Head.touched")
@@ -278,7 +292,8 @@ def hand_out_revisions_by_a_sequence(
         head = module._head(columns)
         self.engine.begin(connection, 5000)
         try:
-            yield DatabaseWriter(self, connection, head._replace(revision=head.revision - 1), last_key + 1)
+            before = head._replace(revision=head.revision - 1)
+            yield DatabaseWriter(self, connection, self.generation, before, last_key + 1)
         finally:
             connection.rollback()
 

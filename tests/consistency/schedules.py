@@ -390,6 +390,22 @@ def take_a_role_and_write_on(scene: Scene) -> None:
     scene.ask(scene.ann)
 
 
+def write_on_two_nodes(scene: Scene) -> None:
+    """While the node that is asked writes something, another takes a role."""
+    assert scene.ask(scene.ann).answer == {"decision": True}
+    beside = scene.another("beside")
+    body = {"display_name": "group", "description": ""}
+    options = {"node": READER, "client": beside}
+    writing = threading.Thread(target=scene.write, args=("groups.create", "POST", "/v2/groups", body), kwargs=options)
+    writing.start()
+    time.sleep(0.15)
+    scene.detach(scene.ann, scene.role)
+    writing.join()
+    beside.close()
+    scene.ask(scene.ann)
+    scene.attach(scene.ann, scene.role)
+
+
 def write_five_times(scene: Scene) -> None:
     """More writes than one."""
     for _ in range(5):
@@ -422,6 +438,7 @@ CONTROLS: dict[str, tuple[Kind, Callable[[Scene], None], str]] = {
     "join_a_read_already_sent": (POSTGRES, ask_while_the_head_is_read, STALE),
     "read_the_head_beside_an_open_cursor": (SQLITE, ask_at_once, STALE),
     "take_no_news_for_granted": (WORKERS, take_a_role, STALE),
+    "listen_too_late_for_news": (SQLITE, write_on_two_nodes, STALE),
     "tell_what_the_newest_change_touched_alone": (POSTGRES, take_a_role_and_write_on, WRONG),
     "hand_out_revisions_by_a_sequence": (POSTGRES, ask_while_somebody_writes, WRONG),
     "cache_the_head_by_time": (SQLITE, use_a_key_twice, STALE),

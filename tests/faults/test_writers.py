@@ -281,7 +281,7 @@ def waits_for_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Node], threadin
                 arrived.set()
             return go_on(connection, statement, values)
 
-        sa.event.listen(node.store.engine.pool, "before_cursor_execute", begin)
+        sa.event.listen(node.store.engine.writers, "before_cursor_execute", begin)
         monkeypatch.setattr(node.store.statements, "execute", execute)
         return arrived
 

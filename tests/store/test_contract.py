@@ -156,73 +156,122 @@ def test_the_head_is_read_by_one_statement_on_a_connection_that_does_nothing_els
         with reading_now(store) as reader:
             reader.objects([1])
     before = list(statements)
-    head = read(2)
+    read(2)
     place, statement = statements[-1]
     assert statement.startswith("SELECT head.revision")
-    # Who knows of more than was read there last need not ask whether there is news.
-    assert statements[len(before) :] == [(place, statement)]
-    read(head.revision)
+    # Where it can be told, it is listened from then on whether others commit.
     asked = [store.engine.news, statement] if store.engine.news else [statement]
-    assert statements[len(before) + 1 :] == [(place, said) for said in asked]
+    assert statements[len(before) :] == [(place, said) for said in asked]
     assert {said for where, said in before if where == place} == set(asked)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    steps=st.lists(st.sampled_from(["write", "write elsewhere", "reconnect", "nothing"]), max_size=12),
-    is_known=st.booleans(),
-)
-def test_a_head_that_need_not_be_read_again_is_the_one_that_a_new_reader_reads(
-    store: Database, other: Database, steps: list[str], is_known: bool
+def test_whether_a_head_is_the_newest_is_asked_where_it_was_read_or_written_and_nothing_is_read_for_it(
+    store: Database, more_heads: Callable[[Database], HeadReader]
 ) -> None:
-    """Whoever wrote, and whatever became of the connection; only the clock goes on."""
+    statements = watched(store)
+    reader = more_heads(store)
+    known = reader.read()
+    reading = statements[-1][0]
+    change = commit(store)
+    writing = statements[-1][0]
+    written = known._replace(revision=change.revision, digest=change.digest, time=change.time)
+    del statements[:]
+    assert (reader.unchanged(written) is not None) == store.engine.is_near
+    read = reader.read(1)
+    assert (reader.unchanged(read) is not None) == store.engine.is_near
+    told = [] if not store.engine.is_near else [(writing, store.engine.news)]
+    asked = [] if not store.engine.is_near else [(reading, store.engine.news)]
+    assert [(where, said) for where, said in statements if not said.startswith("SELECT")] == told + 2 * asked
+
+
+def noted(head: Head, change: Change) -> Head:
+    """What a node knows that has written a change after a head."""
+    return head._replace(revision=change.revision, digest=change.digest, time=change.time)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.sampled_from(["read", "write", "write elsewhere", "write beside", "reconnect", "nothing"])))
+def test_a_head_that_need_not_be_read_again_is_the_one_that_a_new_reader_reads(
+    store: Database, other: Database, steps: list[str]
+) -> None:
+    """Where it is near, and was read or written here last, it is asked for and not read; whoever wrote in between."""
     with closing(store.head_reader()) as reader:
-        known = 1
-        for step in ["nothing", *steps, "nothing"]:
-            if step == "reconnect":
-                reader.give_up()
-            elif step != "nothing":
-                commit(store if step == "write" else other)
-            with closing(store.head_reader()) as fresh:
-                newest = fresh.read(known)
-            head = reader.read(known)
-            assert head._replace(clock=newest.clock) == newest
-            assert head.clock >= newest.clock
-            known = head.revision if is_known else 1
+        newest = commit(other).revision
+        known = reader.read()
+        read, written = newest, 0
+        for step in ["nothing", *steps]:
+            match step:
+                case "read":
+                    known = reader.read(known.revision)
+                    read = known.revision
+                case "write":
+                    known = noted(known, commit(store))
+                    newest = written = known.revision
+                case "write elsewhere":
+                    newest = commit(other).revision
+                case "write beside":
+                    store.note_uses({PLATFORM: time.time_ns()})
+                    read = written = 0
+                case "reconnect":
+                    reader.give_up()
+                    read = 0
+            clock = reader.unchanged(known)
+            is_told = known.revision == newest and newest in (read, written) and store.engine.is_near
+            assert (clock is not None) == is_told
+            if clock is not None:
+                with closing(store.head_reader()) as fresh:
+                    again = fresh.read(known.revision)
+                assert but_the_clock(again)[:-2] == but_the_clock(known)[:-2]
+                assert again.clock >= clock >= known.clock
 
 
 @pytest.mark.parametrize(
-    "meanwhile",
-    ["nothing", "the node read it", "another node wrote", "an operator accepted a loss", "the log goes on elsewhere"],
+    "meanwhile", ["nothing", "somebody is writing here", "an operator accepted a loss", "the log goes on elsewhere"]
 )
-def test_a_head_that_the_node_wrote_is_confirmed_as_the_one_that_would_be_read_or_not_at_all(
-    store: Database, other: Database, more_heads: Callable[[Database], HeadReader], meanwhile: str
+@pytest.mark.parametrize("was_written", [False, True], ids=["read", "written"])
+def test_a_head_is_not_taken_for_the_newest_as_long_as_that_cannot_be_told(
+    store: Database,
+    other: Database,
+    more_heads: Callable[[Database], HeadReader],
+    meanwhile: str,
+    *,
+    was_written: bool,
 ) -> None:
-    """Where it is near, it is, as long as nobody else changed anything of it."""
     reader = more_heads(store)
     commit(store)
-    before = reader.read()
-    change = commit(store)
-    known = before._replace(revision=change.revision, digest=change.digest, time=change.time)
-    match meanwhile:
-        case "the node read it":
-            reader.read(known.revision)
-        case "another node wrote":
-            commit(other)
-        case "an operator accepted a loss":
-            with other.writing() as writer:
-                writer.accept_loss()
-                writer.commit(Plan(), origin())
-        case "the log goes on elsewhere":
-            execute(store, "UPDATE head SET digest = 'another'")
-    confirmed = reader.confirm(known)
-    assert (confirmed is not None) == (store.engine.is_near and meanwhile == "nothing")
-    if confirmed is not None:
-        newest = more_heads(other).read(known.revision)
-        assert confirmed._replace(clock=0) == newest._replace(clock=0)
-        assert newest.clock >= confirmed.clock >= before.clock
+    known = reader.read()
+    if was_written:
+        known = noted(known, commit(store))
+    is_told = store.engine.is_near
+    with ExitStack() as stack:
+        match meanwhile:
+            case "somebody is writing here":
+                stack.enter_context(store.writing())
+                is_told = is_told and not was_written
+            case "an operator accepted a loss":
+                with other.writing() as writer:
+                    writer.accept_loss()
+                    writer.commit(Plan(), origin())
+                is_told = False
+            case "the log goes on elsewhere":
+                execute(store, "UPDATE head SET digest = 'another'")
+                is_told = False
+        assert (reader.unchanged(known) is not None) == is_told
     # It goes on with what is read.
-    assert reader.read(known.revision)._replace(clock=0) == store.head(known.revision)._replace(clock=0)
+    assert but_the_clock(reader.read(known.revision)) == but_the_clock(store.head(known.revision))
+
+
+def test_a_loss_that_was_accepted_here_is_read_and_not_taken_for_known(
+    store: Database, more_heads: Callable[[Database], HeadReader]
+) -> None:
+    """The epoch is another one."""
+    reader = more_heads(store)
+    known = reader.read()
+    with store.writing() as writer:
+        writer.accept_loss()
+        known = noted(known, writer.commit(Plan(), origin()))
+    assert reader.unchanged(known) is None
+    assert reader.read().epoch > known.epoch
 
 
 def test_no_two_readers_of_the_head_share_a_connection(
@@ -1449,6 +1498,14 @@ def test_a_node_goes_on_when_its_database_comes_back(make_migrated: Callable[[st
         assert heads.read().revision == 1
 
 
+def move_into_place(backup: str, here: str) -> None:
+    """Put a SQLite file where another lies."""
+    file = here.removeprefix("sqlite:///")
+    for suffix in ("-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    Path(backup.removeprefix("sqlite:///")).rename(file)
+
+
 def test_readers_of_the_head_turn_to_the_file_that_took_the_place_of_theirs(
     make_migrated: Callable[[str], str],
 ) -> None:
@@ -1458,16 +1515,37 @@ def test_readers_of_the_head_turn_to_the_file_that_took_the_place_of_theirs(
         last = [commit(store) for _ in range(3)][-1]
     with opened(here) as store, closing(store.head_reader()) as one, closing(store.head_reader()) as another:
         heads = [one, another]
-        commit(store)
+        first = noted(store.head(), commit(store))
         assert [reader.read().revision for reader in (*heads, *heads)] == [1] * 4
-        file = Path(here.removeprefix("sqlite:///"))
-        for suffix in ("-wal", "-shm"):
-            Path(f"{file}{suffix}").unlink(missing_ok=True)
-        Path(backup.removeprefix("sqlite:///")).rename(file)
+        known = noted(first, commit(store))
+        assert None not in [reader.unchanged(known) for reader in heads]
+        move_into_place(backup, here)
+        assert [reader.unchanged(known) for reader in (*heads, *heads)] == [None] * 4
         for read in (heads[0].read, store.head, heads[1].read, heads[0].read):
             assert read(3).known_digest == last.digest
         change = commit(store)
         assert {reader.read().digest for reader in heads} == {change.digest}
+
+
+@pytest.mark.parametrize("noticed", ["by nobody", "by a reader"])
+def test_a_write_to_a_file_that_was_replaced_meanwhile_is_not_acknowledged(
+    make_migrated: Callable[[str], str], noticed: str
+) -> None:
+    """It went to the file that is gone; in the one that is there nothing of it may be believed."""
+    here, backup = make_migrated("sqlite"), make_migrated("sqlite")
+    with opened(here) as store, closing(store.head_reader()) as heads:
+        commit(store)
+        known = heads.read()
+        with store.writing() as writer:
+            move_into_place(backup, here)
+            if noticed == "by a reader":
+                assert heads.read().revision == 0
+            with pytest.raises(Unavailable) as refused:
+                writer.commit(Plan(), origin())
+        assert refused.value.outcome_unknown
+        assert heads.unchanged(known) is None
+        assert heads.read().revision == store.head().revision == 0
+        assert commit(store).revision == 1
 
 
 def test_a_reader_of_the_head_is_unavailable_while_the_file_is_gone_and_reads_it_when_it_is_back(
@@ -1475,9 +1553,10 @@ def test_a_reader_of_the_head_is_unavailable_while_the_file_is_gone_and_reads_it
 ) -> None:
     file = Path((url := make_migrated("sqlite")).removeprefix("sqlite:///"))
     with opened(url) as store, closing(store.head_reader()) as heads:
-        assert heads.read().revision == 0
+        known = heads.read()
+        assert known.revision == 0
         file.rename(file.with_suffix(".away"))
-        for read in (heads.read, store.head):
+        for read in (heads.read, store.head, lambda: heads.unchanged(known)):
             with pytest.raises(Unavailable):
                 read()
         file.with_suffix(".away").rename(file)

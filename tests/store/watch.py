@@ -27,11 +27,12 @@ def watched(store: Database) -> list[tuple[int, str]]:
             note(id(self.connection), query)
             return super().executemany(query, *arguments, **options)
 
-    @sa.event.listens_for(store.engine.pool, "connect")
     def watch(connection: Any, _: Any) -> None:
         if store.engine.pool.dialect.name == "postgresql":
             connection.cursor_factory = Noting
         else:
             connection.set_trace_callback(partial(note, id(connection)))
 
+    for pool in {store.engine.pool, store.engine.writers}:
+        sa.event.listen(pool, "connect", watch)
     return statements

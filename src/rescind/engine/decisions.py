@@ -162,6 +162,7 @@ class Decisions:
         self._resources: Kept[Json] = Kept(touches, RESOURCES_MAX)
         self._shared: Kept[list[Fact]] = Kept(touches, SHARED_MAX)
         self._direct = store.fact_reader()
+        self._foreseen: list[tuple[Made[Subject], Made[Subject]]] = []
 
     @property
     def moment(self) -> Moment:
@@ -313,6 +314,8 @@ class Decisions:
                     then.value.policies.rule(action)
                 then.at_hand = then.value.rules
                 foreseen.append((last, then))
+        # What members were is let go of here, and not where the first who asks waits for it.
+        self._foreseen = foreseen
         return foreseen
 
     def _again(self, name: Wanted, stand: Stand) -> Made[Subject] | None:

@@ -44,7 +44,7 @@ class Freshness:
         self._reads_begun = 0
         self._reads_ended = 0
         self._reading = False
-        self._own: deque[tuple[int, int, Collection[int]]] = deque(maxlen=64)
+        self._own: deque[tuple[int, int, dict[int, int]]] = deque(maxlen=64)
         self._outcome: Moment | Unavailable = Unavailable("nothing was read yet")
 
     @property
@@ -97,6 +97,12 @@ class Freshness:
         with self._lock:
             return self._accept(head, known)
 
+    def still(self, known: Head, clock: int) -> Moment:
+        """Take that a head that was known is read to be the newest still, by the clock (microseconds since 1970)."""
+        with self._lock:
+            self._instant = max(self._instant, clock, known.time)
+            return Moment(known.revision, self._instant)
+
     def observe(self, seconds: float) -> None:
         """Take down how long a request waited for the head."""
         self._observe_seconds(seconds)
@@ -105,7 +111,7 @@ class Freshness:
         """Note that this node's write came after `head`, and what it touched."""
         with self._lock:
             self._note(head._replace(revision=change.revision, digest=change.digest, time=change.time))
-            self._own.append((head.epoch, change.revision, touched))
+            self._own.append((head.epoch, change.revision, dict.fromkeys(touched, change.revision)))
 
     def wrote(self, head: Head) -> bool:
         """Whether the newest change of that head is the last one that this node wrote."""
@@ -115,11 +121,11 @@ class Freshness:
         """What the changes after one revision up to another touched, if this node wrote each of them lately."""
         with self._lock:
             touched: dict[int, int] = {}
-            for of_epoch, of, keys in reversed(self._own):
+            for of_epoch, of, by in reversed(self._own):
                 if revision == after:
                     break
-                if (of_epoch, of) == (epoch, revision):
-                    touched = dict.fromkeys(keys, of) | touched
+                if of == revision and of_epoch == epoch:
+                    touched = by | touched
                     revision -= 1
         return touched if revision == after else None
 

@@ -24,12 +24,8 @@ One question for all of them is worth more than two, each for a half, that are o
 """
 
 
-class _Beat(NamedTuple):
-    """One reading of the head, and what the changes since the one before touched."""
-
-    moment: Moment
-    epoch: int
-    touched: Mapping[int, int] | None
+_Beat = tuple[Moment, int, Mapping[int, int] | None]
+"""One reading of the head: the moment, the epoch, and what the changes since the reading before touched."""
 
 
 class _Question(NamedTuple):
@@ -201,7 +197,7 @@ class Pulse:
 
     def _end(self, question: _Question, outcome: _Beat | Exception) -> None:
         """Tell those for whom the head was read, and ask again for those who come until they are back."""
-        if isinstance(outcome, _Beat):
+        if not isinstance(outcome, Exception):
             self._freshness.observe(perf_counter() - question.began)
             self._take(outcome)
             _tell(question.waiting, self._touches.moment)
@@ -222,11 +218,12 @@ class Pulse:
         return beat
 
     def _beat(self) -> _Beat:
-        known, head = self._freshness.known, None
-        if known is not None and self._freshness.wrote(known):
-            head = self._heads.confirm(known)
-        if head is None:
-            head = self._heads.read(*self._wanted(known))
+        known = self._freshness.known
+        if known is not None:
+            clock = self._heads.unchanged(known)
+            if clock is not None:
+                return self._caught_up(known, self._freshness.still(known, clock))
+        head = self._heads.read(*self._wanted(known))
         return self._caught_up(head, self._freshness.take(head, known))
 
     def _wanted(self, known: Head | None) -> tuple[int, int]:
@@ -241,7 +238,7 @@ class Pulse:
         touched = self._told(head, moment)
         if touched is None and self._can_catch_up(head, moment):
             touched = self._read_touched(moment)
-        return _Beat(moment, head.epoch, touched)
+        return moment, head.epoch, touched
 
     def _told(self, head: Head, moment: Moment) -> Mapping[int, int] | None:
         """What was touched since the last beat, if it was read with the head, or nobody but this node wrote."""
@@ -264,7 +261,7 @@ class Pulse:
             return reader.touched(self._touches.moment.revision)
 
     def _take(self, beat: _Beat) -> None:
-        self._touches.advance(beat.moment, beat.epoch, beat.touched)
+        self._touches.advance(*beat)
 
 
 def _tell(waiting: list[asyncio.Future[Moment]], outcome: Moment | Exception) -> None:

@@ -54,10 +54,6 @@ class Head(NamedTuple):
         except KeyError:
             return None
 
-    def unchanged_at(self, clock: int) -> "Head":
-        """The same as a reader who knew it would read it later, if nothing was written since."""
-        return Head(*self[:6], clock, self.is_replica, self.database, self.digest if self.revision else None)
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -237,7 +233,8 @@ class Writer(Protocol):
         """Write the plan with its change as the next revision, and return when it is durable.
 
         Must be all or nothing. When the connection is lost while committing, the log is asked: the change is
-        returned if it is there; else `Unavailable`, with `outcome_unknown` if the log cannot be asked.
+        returned if it is there; else `Unavailable`, with `outcome_unknown` if the log cannot be asked, or another
+        database lies there by now.
         """
 
 
@@ -247,8 +244,8 @@ class HeadReader(Protocol):
     def read(self, known: int = 0, since: int = NEVER) -> Head:
         """See `Store.head`. With it is read what the changes after revision `since` touched, if these are few."""
 
-    def confirm(self, known: Head) -> Head | None:
-        """The head that is known, for who wrote it, if it is read to be the newest still; None if only `read` tells."""
+    def unchanged(self, known: Head) -> int | None:
+        """The clock, if asking now shows that a head that is known is the newest still; None if only `read` tells."""
 
     def prepare(self) -> None:
         """Make ready for `send`, after a reading, where the database can be asked without waiting for it."""

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from hmac import compare_digest
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
@@ -47,12 +47,14 @@ class Query(Protocol):
 class Engine(Protocol):
     """One database, and what is its own.
 
-    `pool` gives connections on which every statement commits by itself until `begin` was called. `is_near` says that
-    one row is read in microseconds. Where the clock is a parameter, being the host's, `news` is a statement that is
-    cheaper than any reading, and answers with another number when others committed.
+    `pool` gives connections on which every statement commits by itself until `begin` was called, and `writers` those
+    that write to the log. `is_near` says that one row is read in microseconds. Where the clock is a parameter, being
+    the host's, `news` is a statement that is cheaper than any reading, and answers with another number when other
+    connections committed; of `writers` there is one then.
     """
 
     pool: sa.Engine
+    writers: sa.Engine
     clock: sa.ColumnElement[Any]
     news: str
     is_replica: sa.ColumnElement[Any]
@@ -99,6 +101,8 @@ class Database:
         # One writer at a time per process: the databases' own queues are not fair, and each place in them costs
         # a connection.
         self._write_lock = threading.Lock()
+        self.written: End | None = None
+        """The last end that was written here; it belongs to who has the lock."""
 
     def head(self, known: int = 0) -> Head:
         """See `contract.Store.head`."""
@@ -110,6 +114,18 @@ class Database:
         reader = DatabaseHeadReader(self)
         self._direct.add(reader)
         return reader
+
+    def is_as_written(self, known: Head) -> bool:
+        """Whether asking now shows that what is known is what was written here last, and the newest still.
+
+        While somebody writes here it does not.
+        """
+        if self.written is None or not self._write_lock.acquire(blocking=False):
+            return False
+        try:
+            return self.written.is_newest(known, self)
+        finally:
+            self._write_lock.release()
 
     def fact_reader(self) -> "DatabaseFactReader":
         """See `contract.Store.fact_reader`."""
@@ -133,13 +149,16 @@ class Database:
         if not self._write_lock.acquire(timeout=LOCK_SECONDS_MAX):
             raise Unavailable("another write did not end in time")
         try:
-            with _unavailable_on_failure(), self._connect() as connection:
+            self.renew()
+            generation = self.generation
+            with _unavailable_on_failure(), self.engine.writers.connect() as connection:
                 self.engine.begin(connection, max(1, int((deadline - time.monotonic()) * 1000)))
                 try:
                     (row,) = self.statements.execute(connection, self._lock_head, {"known": known})
                     *columns, last_key = row
                     head = _head(columns)
-                    yield DatabaseWriter(self, connection, head._replace(revision=head.revision - 1), last_key + 1)
+                    before = head._replace(revision=head.revision - 1)
+                    yield DatabaseWriter(self, connection, generation, before, last_key + 1)
                 finally:
                     # After a commit there is nothing to roll back, and this says nothing to the database.
                     connection.rollback()
@@ -201,7 +220,7 @@ class Database:
         with self._head_lock:
             for reader in list(self._direct):
                 reader.close()
-        self.engine.pool.dispose()
+        self._let_go()
 
     def _connect(self) -> sa.Connection:
         self.renew()
@@ -209,8 +228,12 @@ class Database:
 
     def renew(self) -> None:
         """Let go of connections to a database that is no longer the one at the address."""
-        if self.engine.identity() != self._identity:
+        if self.was_replaced(self.generation):
             self._turn()
+
+    def was_replaced(self, generation: int) -> bool:
+        """Whether the database of that generation is no longer the one at the address."""
+        return self.engine.identity() != self._identity or generation != self.generation
 
     def _turn(self) -> None:
         with self._renew_lock:
@@ -220,10 +243,46 @@ class Database:
             if identity is None:
                 raise Unavailable("the database file is gone")
             if self._identity is not None:
-                self.engine.pool.dispose()
+                self._let_go()
                 self.generation += 1
             # After that: who finds this one there gets no connection to the old one any more.
             self._identity = identity
+
+    def _let_go(self) -> None:
+        """Close what idles, and what is in use when it is given back."""
+        self.engine.pool.dispose()
+        self.engine.writers.dispose()
+
+
+class News:
+    """Whether others have committed since, as far as a connection is told; where it is not, there always are news."""
+
+    def __init__(self, statement: str, driver: Any) -> None:
+        self._statement = statement
+        self._cursor = driver.cursor() if statement else None
+        self._last = self._cursor.execute(statement).fetchall() if self._cursor else None
+
+    def are_there(self) -> bool:
+        """Ask. Raises what the driver does."""
+        return not self._cursor or self._cursor.execute(self._statement).fetchall() != self._last
+
+
+class End(NamedTuple):
+    """An end of the log, of which generation it is, and what tells of others who go beyond it."""
+
+    epoch: int
+    digest: str
+    generation: int
+    news: News
+
+    def is_newest(self, known: Head, database: Database) -> bool:
+        """Whether it is the end that is known, and nobody has gone beyond it until now. Raises what the driver does."""
+        return (
+            self.digest == known.digest
+            and self.epoch == known.epoch
+            and self.generation == database.generation
+            and not self.news.are_there()
+        )
 
 
 class _Direct:
@@ -278,42 +337,35 @@ class DatabaseHeadReader(_Direct):
         super().__init__(database)
         engine = database.engine
         self._statement = database.statements.compiled(sql.read_head(engine.clock, engine.is_replica), {})
-        self._stored = database.statements.compiled(sql.STORED_HEAD, {})
         self._query: Query | None = None
         is_told = engine.news and isinstance(engine.clock, sa.BindParameter)
         self._clock = engine.clock.callable if is_told else None
-        self._news = engine.news
-        self._last: tuple[Any, Head] | None = None
+        self._last: End | None = None
 
     def read(self, known: int = 0, since: int = NEVER) -> Head:
         """See `contract.HeadReader.read`."""
         return self._ask(self._read, known, since)
 
-    def confirm(self, known: Head) -> Head | None:
-        """See `contract.HeadReader.confirm`."""
-        # Who wrote knows that there is news, and what: it is compared, and nothing is made of it, which takes as long.
-        if self._clock is None or (self._last is not None and self._last[1].revision == known.revision):
+    def unchanged(self, known: Head) -> int | None:
+        """See `contract.HeadReader.unchanged`."""
+        if self._clock is None:
             return None
-        return self._ask(self._confirm, self._clock, known)
-
-    def _confirm(self, driver: Any, clock: Callable[[], int], known: Head) -> Head | None:
-        if driver.execute(self._stored.text).fetchone() != (*known[:6], known.database):
+        database, last = self._database, self._last
+        database.renew()
+        try:
+            is_newest = (last is not None and last.is_newest(known, database)) or database.is_as_written(known)
+        except self._error:
+            # If it is more than the connection that has died, who reads finds out.
             return None
-        head = known.unchanged_at(clock())
-        self._last = None, head
-        return head
+        return self._clock() if is_newest else None
 
     def _read(self, driver: Any, known: int, since: int) -> Head:
-        news, last = None, self._last
-        if self._clock is not None and (last is None or last[1].revision == known):
-            # The number means something on this connection alone, and it must be older than what is read.
-            news = driver, driver.execute(self._news).fetchone()
-            if last is not None and last[0] == news:
-                return last[1].unchanged_at(self._clock())
+        # Asked before: what is read may be newer than the number, and is then read once more.
+        news = News(self._database.engine.news, driver)
         parameters = self._statement.parameters({"known": known, "since": since})
         (row,) = driver.execute(self._statement.text, parameters).fetchall()
         head = _head(row)
-        self._last = news, head
+        self._last = End(head.epoch, head.digest, self._generation, news)
         return head
 
     def prepare(self) -> None:
@@ -601,9 +653,14 @@ class DatabaseReader:
 class DatabaseWriter:
     """See `contract.Writer`."""
 
-    def __init__(self, database: Database, connection: sa.Connection, head: Head, next_key: int) -> None:
+    def __init__(
+        self, database: Database, connection: sa.Connection, generation: int, head: Head, next_key: int
+    ) -> None:
         self._database = database
         self._connection = connection
+        self._generation = generation
+        # Nobody else commits until this one has: from then on it is asked whether anybody did.
+        self._news = News(database.engine.news, connection.connection.driver_connection)
         self._ended = False
         self._epoch: int | None = None
         self._reader: DatabaseReader | None = None
@@ -624,6 +681,9 @@ class DatabaseWriter:
             self._connection.exec_driver_sql("COMMIT")
         except DBAPIError as error:
             return self._resolve(origin, error)
+        if self._database.was_replaced(self._generation):
+            raise Unavailable("the database was replaced: the fate of this write is unknown", outcome_unknown=True)
+        self._database.written = End(self._epoch or self.head.epoch, change.digest, self._generation, self._news)
         return change
 
     def accept_loss(self) -> None:

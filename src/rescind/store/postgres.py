@@ -47,6 +47,7 @@ class Postgres:
             },
         )
         sa.event.listen(self.pool, "connect", _read_ids_as_text)
+        self.writers = self.pool
 
     def together(self, driver_connection: "psycopg.Connection[Any]") -> AbstractContextManager[object]:
         """One journey to the server and back for all of it."""

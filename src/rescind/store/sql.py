@@ -85,10 +85,6 @@ def read_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -
     return select(*_head_columns(clock, is_replica, known_digest, sa.case((is_news, _TOUCHED_SINCE))))
 
 
-STORED_HEAD = select(*_END, _DATABASE)
-"""All that is stored of the head."""
-
-
 @cache
 def lock_head(clock: sa.ColumnElement[Any], is_replica: sa.ColumnElement[Any]) -> sa.UpdateBase:
     """Take the next revision, and with it the write lock. The clock is read after the lock was had."""

@@ -32,15 +32,8 @@ class Sqlite:
         if file.parent.is_dir() and not file.exists():
             # Password hashes and e-mail addresses are nobody else's to read; the log beside it takes this mode too.
             file.touch(mode=0o600)
-        self.pool = sa.create_engine(
-            url,
-            pool_size=self.connections_max,
-            max_overflow=0,
-            pool_timeout=5,
-            hide_parameters=True,
-            connect_args={"timeout": _BUSY_MILLISECONDS / 1000},
-        )
-        sa.event.listen(self.pool, "connect", _prepare)
+        self.pool = _pool(url, self.connections_max)
+        self.writers = _pool(url, 1)
 
     def together(self, _: Any) -> AbstractContextManager[object]:
         """There is nothing to send."""
@@ -69,6 +62,19 @@ class Sqlite:
     def prepare(self, _: Any, __: str, ___: Collection[str]) -> None:
         """There is nothing to wait for: the answer is in this process."""
         return
+
+
+def _pool(url: sa.URL, size: int) -> sa.Engine:
+    pool = sa.create_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=5,
+        hide_parameters=True,
+        connect_args={"timeout": _BUSY_MILLISECONDS / 1000},
+    )
+    sa.event.listen(pool, "connect", _prepare)
+    return pool
 
 
 def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
