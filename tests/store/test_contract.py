@@ -1527,6 +1527,16 @@ def test_readers_of_the_head_turn_to_the_file_that_took_the_place_of_theirs(
         assert {reader.read().digest for reader in heads} == {change.digest}
 
 
+def test_the_first_write_after_a_file_took_the_place_of_another_goes_to_it_and_is_acknowledged(
+    make_migrated: Callable[[str], str],
+) -> None:
+    here, backup = make_migrated("sqlite"), make_migrated("sqlite")
+    with opened(here) as store:
+        assert [commit(store).revision for _ in range(2)] == [1, 2]
+        move_into_place(backup, here)
+        assert commit(store).revision == 1
+
+
 @pytest.mark.parametrize("noticed", ["by nobody", "by a reader"])
 def test_a_write_to_a_file_that_was_replaced_meanwhile_is_not_acknowledged(
     make_migrated: Callable[[str], str], noticed: str
