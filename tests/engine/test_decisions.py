@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import spec
 from rescind.decision.decide import AccessRequest, decide
 from rescind.engine import pulse
-from rescind.engine.decisions import Decisions, Question, attributes_of, stored_of
+from rescind.engine.decisions import FORESEEN_MAX, Decisions, Question, attributes_of, stored_of
 from rescind.engine.kept import Kept
 from rescind.model.apis import RESOURCE_TYPE, GrantTerms
 from rescind.model.errors import Refusal, Unavailable
@@ -783,6 +783,19 @@ def test_what_is_foreseen_counts_from_the_revision_of_the_write_on(alone: World)
     assert answered(engine, {name: alone.asked(name)}) == before
     engine.refresh()
     assert answered(engine, {name: alone.asked(name)}) != before
+
+
+def test_of_many_actions_that_were_asked_of_a_member_those_that_came_last_are_foreseen(alone: World) -> None:
+    node, ann = alone.nodes[0], alone.ids["ann"]
+    node.decisions.refresh()
+    actions = [f"a.{number}" for number in range(2 * FORESEEN_MAX)]
+    for action in actions:
+        node.decisions.allows(alone.organization, ann, action, "thing", "t9")
+    alone.act(policies.detach_user, policy=alone.ids["low"], user=ann, node=0)
+    kept = node.decisions._subjects.last(ann, alone.organization)
+    assert kept is not None
+    assert kept.then is not None
+    assert list(kept.then.at_hand) == actions[-FORESEEN_MAX:]
 
 
 def test_the_edit_of_a_role_costs_one_reading_of_it_however_many_hold_it(

@@ -309,8 +309,8 @@ class Decisions:
             held += [begun for begun in plan.opened if begun.holder in own]
             then = self._renewed(last.value, held, after, shared)
             if then is not None:
-                # What was asked of her will be asked again.
-                for action in list(last.value.policies.compiled)[:FORESEEN_MAX]:
+                # What was new to be asked of her last will be asked again.
+                for action in list(last.value.policies.compiled)[-FORESEEN_MAX:]:
                     then.value.policies.rule(action)
                 then.at_hand = then.value.rules
                 foreseen.append((last, then))
