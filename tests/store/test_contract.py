@@ -25,7 +25,7 @@ from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
 from rescind.store import sql
 from rescind.store.contract import SCHEMA_VERSION, Head, HeadReader, Page, Reader, Window
-from rescind.store.database import Database
+from rescind.store.database import Database, DatabaseHeadReader
 from store.histories import (
     ALL,
     EARLY,
@@ -1618,6 +1618,21 @@ def asked(heads: HeadReader, known: int = 0) -> Head:
     assert descriptor is not None
     assert select.select([descriptor], [], [], 10)[0], "no answer came"
     return received(heads)
+
+
+def test_the_server_plans_once_how_the_head_is_read_however_often_it_is_asked_for(
+    on_postgres: Database, more_heads: Callable[[Database], HeadReader]
+) -> None:
+    """To plan takes longer than to read."""
+    heads = more_heads(on_postgres)
+    heads.read()
+    for _ in range(20):
+        asked(heads)
+    assert isinstance(heads, DatabaseHeadReader)
+    counted = heads._driver.execute(
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'rescind'"
+    )
+    assert counted.fetchall() == [(20, 0)]
 
 
 def received(heads: HeadReader) -> Head:

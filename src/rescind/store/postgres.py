@@ -89,6 +89,8 @@ class _Query:
         self._row: tuple[Any, ...] | None = None
         numbered = text % {name: f"${place}" for place, name in enumerate(parameters, 1)}
         types = [_BIGINT] * len(parameters)
+        # From some two hundred changes on the server would plan anew each time: that takes longer than the answer.
+        connection.execute("SET plan_cache_mode = force_generic_plan")
         _check(self._connection.prepare(self._NAME, numbered.encode(), types), ExecStatus.COMMAND_OK)
 
     def send(self, parameters: Mapping[str, int]) -> int:
