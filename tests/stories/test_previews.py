@@ -783,8 +783,8 @@ def test_another_impact_than_was_previewed_is_refused(
     assert detachment.make(detachment.preview().headers["ETag"]).status_code == 204
 
 
-def test_time_alone_alters_an_impact(detachment: Detachment) -> None:
-    """An edge by which one would have kept something ends: the preview said until when it holds, and then 412."""
+def attach_for_a_moment(detachment: Detachment) -> int:
+    """Attach the role to ann, too, until an instant that comes soon; the instant."""
     node = detachment.root.node
     assert node is not None
     ends = node.freshness.now().instant + 700_000
@@ -800,6 +800,12 @@ def test_time_alone_alters_an_impact(detachment: Detachment) -> None:
         unit.open(Fact(FactKind.ROLE_ATTACHMENT, member.key, role.key, role.owner, expires_at=ends))
 
     node.service.operate("test", str(uuid.uuid4()), until)
+    return ends
+
+
+def test_time_alone_alters_an_impact(detachment: Detachment) -> None:
+    """An edge by which one would have kept something ends: the preview said until when it holds, and then 412."""
+    ends = attach_for_a_moment(detachment)
     preview = detachment.preview()
     assert preview.json()["groups"] == []
     assert preview.json()["holds_until"] == ends
@@ -811,6 +817,21 @@ def test_time_alone_alters_an_impact(detachment: Detachment) -> None:
     again = detachment.preview()
     assert [group["principals"] for group in again.json()["groups"]] == [[detachment.ann.id]]
     assert again.json()["holds_until"] is None
+    assert detachment.make(again.headers["ETag"]).status_code == 204
+
+
+def test_a_preview_holds_no_longer_than_it_says_whatever_is_so_then(detachment: Detachment) -> None:
+    """What ended was had by another path, too: nobody loses anything, as before, and still it is 412."""
+    as_much = detachment.root.policy(allow("disk.Read", "disk.Write"))
+    detachment.root.attach_policy(as_much, user=detachment.ann.id)
+    attach_for_a_moment(detachment)
+    preview = detachment.preview()
+    assert preview.json()["groups"] == []
+    time.sleep(0.8)
+
+    assert detachment.make(preview.headers["ETag"]).status_code == 412
+    again = detachment.preview()
+    assert again.json()["groups"] == []
     assert detachment.make(again.headers["ETag"]).status_code == 204
 
 

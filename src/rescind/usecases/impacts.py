@@ -111,7 +111,8 @@ class Group:
 class Impact:
     """What a write would do. `holds_until` is the next instant at which time alone changes it, None for never.
 
-    `digest` names what is said here: the same write has another impact as soon as it has another digest.
+    `digest` names what is said here: the same write has another impact as soon as it has another digest, and so it has
+    when that instant has passed.
     """
 
     opened: list[dict[str, Any]]
@@ -286,6 +287,7 @@ class _Comparison:
                 groups.append(group)
         plan = self._plan
         ids = _ids(self._view_after, plan)
+        holds_until = min(self._ends, default=None)
         return Impact(
             [fact_body(fact, ids) for fact in plan.opened],
             [{**fact_body(ended.fact, ids), "since": ended.revision_from} for ended in plan.closed],
@@ -294,8 +296,8 @@ class _Comparison:
             max(0, len(ordered) - GROUPS_MAX),
             self._names_of_ended(sessions),
             self._tokens(found for _, found in ordered),
-            min(self._ends, default=None),
-            self._digest(ordered, [pair.key for pair in sessions]),
+            holds_until,
+            self._digest(ordered, [pair.key for pair in sessions], holds_until),
             changed,
             hidden,
         )
@@ -361,7 +363,9 @@ class _Comparison:
                 until.append((identifier, self._before.instant + int(lifetime) * 1_000_000))
         return until
 
-    def _digest(self, ordered: Sequence[tuple[tuple[Any, ...], _Alike]], sessions: Sequence[int]) -> str:
+    def _digest(
+        self, ordered: Sequence[tuple[tuple[Any, ...], _Alike]], sessions: Sequence[int], holds_until: int | None
+    ) -> str:
         # What is made has another key in a preview than in the write: it is known by its place among what is made.
         made = {created.key: -1 - place for place, created in enumerate(self._plan.created)}
 
@@ -372,7 +376,9 @@ class _Comparison:
             [names([scope]), names(found.keys), _access_said(found.before), _access_said(found.after)]
             for (scope, *_), found in ordered
         )
-        text = json.dumps([said, names(sessions)], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(
+            [said, names(sessions), holds_until], ensure_ascii=False, sort_keys=True, separators=(",", ":")
+        )
         return sha256(text.encode()).hexdigest()
 
 
