@@ -207,7 +207,7 @@ _open_cursors: list[tuple[Any, Any]] = []
 @_instead_of("rescind.store.database:DatabaseHeadReader.unchanged")
 def take_no_news_for_granted(original: Callable[..., int | None], self: DatabaseHeadReader, known: Head) -> int | None:
     """Whether others committed is asked for once; then the head that was read is the head."""
-    if self._last is not None and self._last.digest == known.digest:
+    if self._last is not None and self._last.head.digest == known.digest:
         return time.time_ns() // 1000
     return original(self, known)
 

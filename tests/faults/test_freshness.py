@@ -264,11 +264,19 @@ def test_a_head_that_cannot_be_trusted_is_refused_by_every_door_until_it_can(
 
 
 def test_a_newer_schema_stops_readers_and_writers(database: str, world: World) -> None:
-    """A rolling update migrates the database under the old nodes."""
+    """A rolling update migrates the database under the old nodes. However often they are asked."""
+    asked = {
+        "subject": {"type": "user", "id": "nobody"},
+        "action": {"name": "doc.read"},
+        "resource": {"type": "doc", "id": "1"},
+    }
     assert world.status("/readyz") == 200
+    assert world.status("/access/v1/evaluation", "POST", asked) == 200
     execute(database, f"UPDATE head SET schema_version = {SCHEMA_VERSION + 1}")
-    assert world.status("/readyz") == 503
-    assert world.status("/v2/groups") == 503
+    for _ in range(3):
+        assert world.status("/readyz") == 503
+        assert world.status("/v2/groups") == 503
+        assert world.status("/access/v1/evaluation", "POST", asked) == 503
     assert world.status("/v2/groups", "POST", {"display_name": "group"}) == 503
     execute(database, f"UPDATE head SET schema_version = {SCHEMA_VERSION}")
     assert world.status("/v2/groups", "POST", {"display_name": "group"}) == 201

@@ -286,9 +286,11 @@ class Decisions:
 
         So nothing need be read when one of them is asked about next. `reader` is the write's, and any thread may ask.
         """
+        # What members were is let go of here, and not where the first who asks waits for it.
+        foreseen = self._foreseen = []
         stand, touched = self.touches.stand, set(touched_by(plan))
         if stand.moment.revision != head.revision or len(touched) > FORESEEN_MAX:
-            return []
+            return foreseen
         new = {created.key for created in plan.created}
         existing = reader.intervals([key for key in touched - new if key > 0], FactKind.EXISTENCE)
         joined = [interval.fact for interval in existing if interval.fact.thing != PLATFORM]
@@ -299,7 +301,6 @@ class Decisions:
         def shared(key: int) -> list[Fact] | None:
             return None if key in touched else self._shared.peek(key)
 
-        foreseen = []
         for fact in joined:
             last = self._last_of(fact.scope, users[fact.thing].id, stand)
             if last is None or not touched.isdisjoint(last.value.named_by):
@@ -309,13 +310,11 @@ class Decisions:
             held += [begun for begun in plan.opened if begun.holder in own]
             then = self._renewed(last.value, held, after, shared)
             if then is not None:
-                # What was new to be asked of her last will be asked again.
+                # What was new to be asked last of those who hold the same will be asked again.
                 for action in list(last.value.policies.compiled)[-FORESEEN_MAX:]:
                     then.value.policies.rule(action)
                 then.at_hand = then.value.rules
                 foreseen.append((last, then))
-        # What members were is let go of here, and not where the first who asks waits for it.
-        self._foreseen = foreseen
         return foreseen
 
     def _again(self, name: Wanted, stand: Stand) -> Made[Subject] | None:

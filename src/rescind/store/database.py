@@ -101,8 +101,10 @@ class Database:
         # One writer at a time per process: the databases' own queues are not fair, and each place in them costs
         # a connection.
         self._write_lock = threading.Lock()
+        # The rest belongs to who has the lock.
         self.written: End | None = None
-        """The last end that was written here; it belongs to who has the lock."""
+        """The last end that was written here."""
+        self._writers_generation = 0
 
     def head(self, known: int = 0) -> Head:
         """See `contract.Store.head`."""
@@ -123,7 +125,8 @@ class Database:
         if self.written is None or not self._write_lock.acquire(blocking=False):
             return False
         try:
-            return self.written.is_newest(known, self)
+            self._renew_writers()
+            return self.written is not None and self.written.is_newest(known, self)
         finally:
             self._write_lock.release()
 
@@ -150,7 +153,8 @@ class Database:
             raise Unavailable("another write did not end in time")
         try:
             self.renew()
-            generation = self.generation
+            self._renew_writers()
+            generation = self._writers_generation
             with _unavailable_on_failure(), self.engine.writers.connect() as connection:
                 self.engine.begin(connection, max(1, int((deadline - time.monotonic()) * 1000)))
                 try:
@@ -220,7 +224,8 @@ class Database:
         with self._head_lock:
             for reader in list(self._direct):
                 reader.close()
-        self._let_go()
+        self.engine.pool.dispose()
+        self.engine.writers.dispose()
 
     def _connect(self) -> sa.Connection:
         self.renew()
@@ -243,15 +248,16 @@ class Database:
             if identity is None:
                 raise Unavailable("the database file is gone")
             if self._identity is not None:
-                self._let_go()
+                self.engine.pool.dispose()
                 self.generation += 1
             # After that: who finds this one there gets no connection to the old one any more.
             self._identity = identity
 
-    def _let_go(self) -> None:
-        """Close what idles, and what is in use when it is given back."""
-        self.engine.pool.dispose()
-        self.engine.writers.dispose()
+    def _renew_writers(self) -> None:
+        """The same for the connection that writes. Called with the write lock: else somebody may be asking on it."""
+        if self._writers_generation != self.generation:
+            self._writers_generation, self.written = self.generation, None
+            self.engine.writers.dispose()
 
 
 class News:
@@ -270,16 +276,19 @@ class News:
 class End(NamedTuple):
     """An end of the log, of which generation it is, and what tells of others who go beyond it."""
 
-    epoch: int
-    digest: str
+    head: Head
     generation: int
     news: News
 
     def is_newest(self, known: Head, database: Database) -> bool:
         """Whether it is the end that is known, and nobody has gone beyond it until now. Raises what the driver does."""
+        head = self.head
         return (
-            self.digest == known.digest
-            and self.epoch == known.epoch
+            head.digest == known.digest
+            # A digest says nothing of what a migration, an operator or another database makes different.
+            and head.epoch == known.epoch
+            and head.schema_version == known.schema_version
+            and head.database == known.database
             and self.generation == database.generation
             and not self.news.are_there()
         )
@@ -365,7 +374,7 @@ class DatabaseHeadReader(_Direct):
         parameters = self._statement.parameters({"known": known, "since": since})
         (row,) = driver.execute(self._statement.text, parameters).fetchall()
         head = _head(row)
-        self._last = End(head.epoch, head.digest, self._generation, news)
+        self._last = End(head, self._generation, news)
         return head
 
     def prepare(self) -> None:
@@ -660,7 +669,10 @@ class DatabaseWriter:
         self._connection = connection
         self._generation = generation
         # Nobody else commits until this one has: from then on it is asked whether anybody did.
-        self._news = News(database.engine.news, connection.connection.driver_connection)
+        try:
+            self._news = News(database.engine.news, connection.connection.driver_connection)
+        except database.engine.pool.dialect.loaded_dbapi.Error as error:
+            raise Unavailable("the database cannot answer now") from error
         self._ended = False
         self._epoch: int | None = None
         self._reader: DatabaseReader | None = None
@@ -682,8 +694,10 @@ class DatabaseWriter:
         except DBAPIError as error:
             return self._resolve(origin, error)
         if self._database.was_replaced(self._generation):
+            self._connection.invalidate()
             raise Unavailable("the database was replaced: the fate of this write is unknown", outcome_unknown=True)
-        self._database.written = End(self._epoch or self.head.epoch, change.digest, self._generation, self._news)
+        end = self.head._replace(digest=change.digest, epoch=self._epoch or self.head.epoch)
+        self._database.written = End(end, self._generation, self._news)
         return change
 
     def accept_loss(self) -> None:

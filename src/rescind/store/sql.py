@@ -51,11 +51,17 @@ _NOTHING: sa.ColumnElement[str] = sa.literal_column("''")
 _COLON: sa.ColumnElement[str] = sa.literal_column("':'")
 NEWS_MAX = 64
 """What more changes than that touched is not read with the head."""
-_TOUCHED_SINCE = (
-    select(sa.func.aggregate_strings(sa.cast(changes.c.revision, sa.Text) + _COLON + changes.c.touched, " "))
+# Limited, too, for a server that plans before it knows how many there are.
+_news = (
+    select(changes.c.revision, changes.c.touched)
     .where(changes.c.revision > _since)
-    .scalar_subquery()
+    .order_by(changes.c.revision)
+    .limit(sa.literal_column(str(NEWS_MAX)))
+    .subquery("news")
 )
+_TOUCHED_SINCE = select(
+    sa.func.aggregate_strings(sa.cast(_news.c.revision, sa.Text) + _COLON + _news.c.touched, " ")
+).scalar_subquery()
 
 
 def _head_columns(
