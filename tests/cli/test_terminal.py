@@ -33,6 +33,7 @@ from tenant import SECRET_KEY
 from world import ROOT_KEY, Person, World, allow, deny, document, root_of_another
 
 SECONDS_MAX = 30
+NOTHING = {"lost": [], "more_lost": 0, "gained": [], "more_gained": 0}
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 OFFICE = {"IpAddress": {"context.source_ip": ["10.0.0.0/8"]}}
 MARKUP = "[red]Zones[/red] \x1b[2J"
@@ -239,7 +240,7 @@ def test_access_shows_what_somebody_has_and_what_came_and_went(small: Small) -> 
     assert "+ dns.Write on zone:*" in small.text("access", small.bob.id, "--at", str(had), "--since", str(had + 1))
     alike = small.text("access", small.cid.id, "--since", str(had))
     assert "nothing was lost or gained" in alike
-    assert small.said("access", small.cid.id, "--since", str(had))["compared"] == {"lost": [], "gained": []}
+    assert small.said("access", small.cid.id, "--since", str(had))["compared"] == NOTHING
 
 
 def test_who_can_lists_who_always_may_and_who_only_under_conditions(small: Small) -> None:
@@ -369,10 +370,25 @@ def test_what_is_applied_is_what_was_shown_even_if_somebody_writes_in_between(
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
 def test_at_a_terminal_revoke_shows_what_it_would_do_and_asks(small: Small, answer: str, code: int) -> None:
-    before = small.revision()
+    before, asked_at = small.revision(), []
+
+    def answered() -> str:
+        asked_at.append(small.revision())
+        return answer
+
+    ended, shown = at_a_terminal(small, "revoke", *small.detaching, "--organization", small.slug, answered=answered)
+    assert ended == code, shown
+    assert asked_at == [before]
+    assert b"\x1b[31m- dns.Write on zone:*" in shown
+    assert small.revision() == before + (code == 0)
+    assert small.allowed(small.bob) is (code == 1)
+
+
+def at_a_terminal(small: Small, *words: str, answered: Callable[[], str] = lambda: "") -> tuple[int, bytes]:
+    """Run a command at a terminal, where its question is answered; the code that it ends with, and all it shows."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "rescind", "revoke", *small.detaching, "--organization", small.slug],
+        [sys.executable, "-m", "rescind", *words],
         env={**os.environ, "RESCIND_DATABASE": small.database, "COLUMNS": "200", "TERM": "xterm"},
         stdin=follower,
         stdout=follower,
@@ -384,16 +400,28 @@ def test_at_a_terminal_revoke_shows_what_it_would_do_and_asks(small: Small, answ
     with contextlib.suppress(OSError):  # what a terminal says when the other side has gone
         while part := os.read(leader, 4096):
             shown += part
-            if b"Take this away?" in shown and not is_answered:
-                assert small.revision() == before
-                os.write(leader, f"{answer}\n".encode())
+            if b"[y/N]" in shown and not is_answered:
+                os.write(leader, f"{answered()}\n".encode())
                 is_answered = True
     os.close(leader)
-    assert process.wait(SECONDS_MAX) == code, shown
-    assert is_answered
-    assert b"\x1b[31m- dns.Write on zone:*" in shown
-    assert small.revision() == before + (code == 0)
-    assert small.allowed(small.bob) is (code == 1)
+    return process.wait(SECONDS_MAX), shown
+
+
+def test_at_a_terminal_whatever_may_take_long_says_what_it_does_and_to_machines_it_does_not(small: Small) -> None:
+    inside, comparing = ("--organization", small.slug), b"Comparing who may do what"
+    for words, said in (
+        (("preview", *small.detaching, *inside), [comparing]),
+        (("revoke", *small.detaching, *inside, "--yes"), [comparing, b"Taking it away"]),
+        (("undo", str(small.revision() + 1), "--yes"), [comparing, b"Giving it back"]),
+        (("log", str(small.revision() + 1)), [comparing]),
+        (("who-can", "dns.Write", "zone:1", *inside), [b"Going through the principals"]),
+    ):
+        code, shown = at_a_terminal(small, *words)
+        assert code == 0, shown
+        assert [one for one in said if one not in shown] == [], shown
+    code, shown = at_a_terminal(small, "log", str(small.revision()), "--json")
+    assert code == 0, shown
+    assert comparing not in shown
 
 
 def test_nothing_is_taken_where_nobody_can_be_asked(small: Small) -> None:

@@ -32,7 +32,7 @@ from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.schema import intervals
 from rescind.store.verify import verify
-from rescind.usecases import groups, policies, roles, users
+from rescind.usecases import groups, impacts, policies, roles, users
 from rescind.usecases.actor import Asking
 from rescind.usecases.requirements import needs_credential
 from rescind.usecases.service import Call, operation_of
@@ -833,6 +833,26 @@ def test_a_preview_holds_no_longer_than_it_says_whatever_is_so_then(detachment: 
     again = detachment.preview()
     assert again.json()["groups"] == []
     assert detachment.make(again.headers["ETag"]).status_code == 204
+
+
+def test_of_what_is_too_much_to_be_listed_the_first_is_and_the_rest_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of principals who lose the same, of what they lose, of what is known of it, and of such groups."""
+    for bound in ("GROUPS_MAX", "PRINCIPALS_MAX", "ROWS_MAX", "KNOWN_MAX"):
+        monkeypatch.setattr(impacts, bound, 1)
+    ann, ben, cyd = (world.person() for _ in range(3))
+    group = world.group(ann, ben, cyd)
+    world.attach_policy(world.policy(allow("disk.Read")), user=cyd.id)
+    taken = world.policy(allow("disk.Read", "disk.Write", "disk.Copy", on="disk:1"))
+    world.attach_policy(taken, group=group)
+
+    said = world.call("DELETE", f"/v2/policies/{taken}/groups/{group}?preview=true").json()
+    assert (said["principals"]["changed"], said["more_groups"]) == (3, 1)
+    (lose,) = said["groups"]
+    assert (lose["count"], len(lose["principals"])) == (2, 1)
+    assert (len(lose["lost"]), lose["more_lost"], lose["gained"], lose["more_gained"]) == (1, 2, [], 0)
+    assert len(lose["known"]["lost"]["requests"]) == 1 < lose["known"]["lost"]["total"]
 
 
 def test_those_who_hold_different_things_besides_lose_different_things(world: World) -> None:

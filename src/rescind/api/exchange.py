@@ -43,7 +43,7 @@ class Operation:
     """One row of a door's table: what a call does, what it requires, and how it is answered.
 
     `number` is the row's number in the contract, where there is one; `body_names` says that objects which may be
-    unknown are named by the body of a call whose path names none; `also` are further use cases, where the body decides
+    unknown are named by the body of a call whose path names none; `also` are further use cases, where the call decides
     which one it is. With `refuses_in_text` whom it does not know is told so in plain text. With `is_preview` it plans a
     write and never writes.
     """

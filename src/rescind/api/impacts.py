@@ -82,7 +82,8 @@ class State(_Said):
 class ImpactGroup(_Said):
     """Principals that lose and gain the same; `principals` are the first of them.
 
-    `lost` and `gained` are null where there are too many patterns to be told apart.
+    `lost` and `gained` are the first rows of each, of which there are so many `more`; null where there are too many
+    patterns to be told apart.
     """
 
     count: int
@@ -91,7 +92,9 @@ class ImpactGroup(_Said):
     organization: str | None
     state: State
     lost: list[ImpactRow] | None
+    more_lost: int
     gained: list[ImpactRow] | None
+    more_gained: int
     known: KnownBoth
 
 
@@ -177,7 +180,9 @@ def _group(group: Group) -> ImpactGroup:
         organization=group.scope,
         state=State(before=group.before, after=group.after),
         lost=None if group.lost is None else rows_said(group.lost),
+        more_lost=group.more_lost,
         gained=None if group.gained is None else rows_said(group.gained),
+        more_gained=group.more_gained,
         known=KnownBoth(lost=_known(*group.known_lost), gained=_known(*group.known_gained)),
     )
 

@@ -24,6 +24,7 @@ PRINCIPAL_TYPES = ("user", "client", "session")
 LISTED_MAX = 500
 """How much of a list one command shows."""
 AFTER_ALL_REVISIONS = 1 << 62
+_COMPARED = "Comparing who may do what, before and after"
 
 _organization = click.option(
     "--organization",
@@ -185,6 +186,7 @@ def preview(
     from rescind.app import VERBS
     from rescind.terminal import asking, machines, operations, show
     from rescind.terminal.names import names_of_impact
+    from rescind.terminal.progress import waiting
     from rescind.usecases import verbs
 
     if is_listed:
@@ -196,7 +198,7 @@ def preview(
     read = operations.read_arguments(verb, arguments)
     service = asking.open_service(database)
     operator, item = operations.placed(service, "preview", verb, read, organization)
-    with asking.hinting(service, operator), operations.needing_nobody(operation):
+    with asking.hinting(service, operator), operations.needing_nobody(operation), waiting(_COMPARED, quiet=as_json):
         answer = service.preview_as(operator, verbs.run, VERBS, [item])
     if as_json:
         machines.impact(answer, operation)
@@ -228,6 +230,7 @@ def revoke(
 
     from rescind.app import VERBS
     from rescind.terminal import asking, consent, operations, show
+    from rescind.terminal.progress import waiting
     from rescind.usecases import revocations
 
     verb = operations.find(operation)
@@ -238,9 +241,11 @@ def revoke(
     service = asking.open_service(database)
     operator, item = operations.placed(service, "revoke", verb, read, organization)
     with asking.hinting(service, operator), operations.needing_nobody(operation):
-        shown = service.preview_as(operator, revocations.apply, VERBS, [item])
+        with waiting(_COMPARED, quiet=as_json):
+            shown = service.preview_as(operator, revocations.apply, VERBS, [item])
         digest = consent.agreed(service, shown, "Take this away?", yes=yes, as_json=as_json, if_match=if_match)
-        done = service.operate(replace(operator, impact=digest), str(uuid7()), revocations.apply, VERBS, [item])
+        with waiting("Taking it away", quiet=as_json):
+            done = service.operate(replace(operator, impact=digest), str(uuid7()), revocations.apply, VERBS, [item])
     if as_json:
         from rescind.terminal import machines
 
@@ -259,15 +264,18 @@ def undo(*, database: str, as_json: bool, organization: str, revision: str, yes:
 
     from rescind.terminal import asking, consent, show
     from rescind.terminal.names import names_of_facts
+    from rescind.terminal.progress import waiting
     from rescind.usecases import undo as cases
     from rescind.usecases.service import Operator
 
     consent.demand_somebody(yes=yes)
     service = asking.open_service(database)
     operator = Operator("undo", organization or asking.organization_of(service, revision))
-    shown = service.preview_as(operator, cases.undo, revision=revision)
+    with waiting(_COMPARED, quiet=as_json):
+        shown = service.preview_as(operator, cases.undo, revision=revision)
     digest = consent.agreed(service, shown, "Give this back?", yes=yes, as_json=as_json)
-    done = service.operate(replace(operator, impact=digest), str(uuid7()), cases.undo, revision=revision)
+    with waiting("Giving it back", quiet=as_json):
+        done = service.operate(replace(operator, impact=digest), str(uuid7()), cases.undo, revision=revision)
     if as_json:
         from rescind.terminal import machines
 
@@ -312,6 +320,7 @@ def log(*, database: str, as_json: bool, organization: str, revision: str | None
 def _log_one(service: "Service", organization: str, revision: str, *, as_json: bool) -> None:
     from rescind.terminal import asking, show
     from rescind.terminal.names import names_of_changes, names_of_impact
+    from rescind.terminal.progress import waiting
     from rescind.usecases import history
 
     def when(view: "View") -> "list[Moment]":
@@ -322,7 +331,8 @@ def _log_one(service: "Service", organization: str, revision: str, *, as_json: b
         assert impact is not None
         return found, impact, names_of_changes(view, [found]) | names_of_impact(view, impact)
 
-    found, impact, names = asking.look(service, "log", organization, asked, when)
+    with waiting(_COMPARED, quiet=as_json):
+        found, impact, names = asking.look(service, "log", organization, asked, when)
     if as_json:
         from rescind.terminal import machines
 

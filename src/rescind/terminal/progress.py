@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from rich.progress import Progress
+from rich.progress import Progress, ProgressColumn, TimeElapsedColumn
 
 from rescind.store.contract import Reader
 from rescind.terminal.text import console
@@ -14,11 +14,24 @@ from rescind.usecases.unit import View
 @contextmanager
 def watched(view: View, said: str, *, quiet: bool) -> Iterator[View]:
     """The operator's same view, with a bar while its objects are gone through, and nothing of it afterwards."""
-    aside = console(is_aside=True)
-    with Progress(console=aside, transient=True, disable=quiet or not aside.is_terminal) as bar:
+    with _bar(quiet=quiet) as bar:
         task = bar.add_task(said, total=None)
         reader = _Watched(view.reader, lambda count, total: bar.update(task, advance=count, total=total))
         yield View(cast("Reader", reader), None, view.organization, view.issuer)
+
+
+@contextmanager
+def waiting(said: str, *, quiet: bool) -> Iterator[None]:
+    """The same while it cannot be told how much there is to do."""
+    with _bar(TimeElapsedColumn(), quiet=quiet) as bar:
+        bar.add_task(said, total=None)
+        yield
+
+
+def _bar(*more: ProgressColumn, quiet: bool) -> Progress:
+    aside = console(is_aside=True)
+    columns = (*Progress.get_default_columns()[:2], *more) if more else Progress.get_default_columns()
+    return Progress(*columns, console=aside, transient=True, disable=quiet or not aside.is_terminal)
 
 
 class _Watched:

@@ -85,8 +85,8 @@ def access(found: AccessView, subject: str, place: str) -> None:
 def difference(compared: Difference, since: str) -> None:
     """What somebody lost and gained since a moment, which is called as the operator called it."""
     tree = _tree((f"Since {since}", "bold"))
-    _hang_rows(tree, compared.lost, "-", LOST)
-    _hang_rows(tree, compared.gained, "+", GAINED)
+    _hang_rows(tree, compared.lost, compared.more_lost, "-", LOST)
+    _hang_rows(tree, compared.gained, compared.more_gained, "+", GAINED)
     if not compared.lost and not compared.gained:
         tree.add(styled(("nothing was lost or gained", ASIDE)))
     console().print(tree)
@@ -256,15 +256,15 @@ def _group(group: Group, names: Names) -> Tree:
     if group.before != group.after:
         before, after = (REASONS[state] if state else "as statements say" for state in (group.before, group.after))
         tree.add(styled((f"{before} → {after}", DOUBT)))
-    _hang_rows(tree, group.lost, "-", LOST)
-    _hang_rows(tree, group.gained, "+", GAINED)
+    _hang_rows(tree, group.lost, group.more_lost, "-", LOST)
+    _hang_rows(tree, group.gained, group.more_gained, "+", GAINED)
     for word, (_, total), style in (("lost", group.known_lost, LOST), ("gained", group.known_gained, GAINED)):
         if total:
             tree.add(styled((f"{total} known requests {word}", style)))
     return tree
 
 
-def _hang_rows(tree: Tree, rows: Sequence[Loses] | None, sign: str, style: str) -> None:
+def _hang_rows(tree: Tree, rows: Sequence[Loses] | None, more: int, sign: str, style: str) -> None:
     """Hang what is lost or gained into a tree, each with its paths, and in green what covers the rest of it."""
     if rows is None:
         tree.add(styled(("too many patterns to be told apart", DOUBT)))
@@ -285,3 +285,5 @@ def _hang_rows(tree: Tree, rows: Sequence[Loses] | None, sign: str, style: str) 
             stays = branch.add(styled(("stays: ", GAINED)).append(statement_line(kept.statement)))
             for path in kept.paths:
                 stays.add(path_line(path))
+    if more:
+        tree.add(styled((f"{sign} {more} more", style)))

@@ -92,7 +92,7 @@ class Loses:
 class Group:
     """Principals that lose and gain the same. `scope` is an organization's id, None outside of all.
 
-    `lost` and `gained` are None where there is too much to be told apart.
+    `lost` and `gained` are the first rows of each, None where there is too much to be told apart; then comes `more`.
     """
 
     count: int
@@ -102,7 +102,9 @@ class Group:
     before: Reason | None
     after: Reason | None
     lost: list[Loses] | None = None
+    more_lost: int = 0
     gained: list[Loses] | None = None
+    more_gained: int = 0
     known_lost: tuple[Sequence[Known], int] = ((), 0)
     known_gained: tuple[Sequence[Known], int] = ((), 0)
 
@@ -128,8 +130,11 @@ class Impact:
     hidden: int
 
 
-def explained(rows: Sequence[Row], had: View, has: View) -> list[Loses]:
-    """Rows with their paths: by what something was had in the one view, and what covers the rest in the other."""
+def explained(rows: Sequence[Row], had: View, has: View) -> tuple[list[Loses], int]:
+    """Rows with their paths: by what something was had in the one view, and what covers the rest in the other.
+
+    The first of them, and how many more there are.
+    """
     found = []
     for row in rows[:ROWS_MAX]:
         held = row.holding.permission
@@ -137,7 +142,7 @@ def explained(rows: Sequence[Row], had: View, has: View) -> list[Loses]:
             Kept(one.statement, steps_of(has, one.permission.paths) if one.permission else []) for one in row.still
         ]
         found.append(Loses(row, steps_of(had, held.paths) if held else [], still))
-    return found
+    return found, len(rows) - len(found)
 
 
 def impact_of(unit: Unit) -> Impact:
@@ -287,7 +292,9 @@ class _Comparison:
                 groups.append(group)
         plan = self._plan
         ids = _ids(self._view_after, plan)
-        holds_until = min(self._ends, default=None)
+        # What the write itself gives for a while is given from then on: that is another instant each time.
+        given_until = {fact.expires_at for fact in plan.opened}
+        stands_until = min((end for end in self._ends if end not in given_until), default=None)
         return Impact(
             [fact_body(fact, ids) for fact in plan.opened],
             [{**fact_body(ended.fact, ids), "since": ended.revision_from} for ended in plan.closed],
@@ -296,8 +303,8 @@ class _Comparison:
             max(0, len(ordered) - GROUPS_MAX),
             self._names_of_ended(sessions),
             self._tokens(found for _, found in ordered),
-            holds_until,
-            self._digest(ordered, [pair.key for pair in sessions], holds_until),
+            min(self._ends, default=None),
+            self._digest(ordered, [pair.key for pair in sessions], stands_until),
             changed,
             hidden,
         )
@@ -318,13 +325,14 @@ class _Comparison:
         group = Group(len(found.keys), names, type_, organization, found.before.state, found.after.state)
         try:
             lost, gained = Loss(found.before, found.after), Loss(found.after, found.before)
-            group.lost = explained(lost.rows, self._view_before, self._view_after)
-            group.gained = explained(gained.rows, self._view_after, self._view_before)
+            group.lost, group.more_lost = explained(lost.rows, self._view_before, self._view_after)
+            group.gained, group.more_gained = explained(gained.rows, self._view_after, self._view_before)
             texts = self._texts.setdefault(scope, KnownTexts(self._before, scope))
             group.known_lost = lost.known(texts.actions, texts.resources, KNOWN_MAX)
             group.known_gained = gained.known(texts.actions, texts.resources, KNOWN_MAX)
         except TooMuchWork:
             group.lost = group.gained = None
+            group.more_lost = group.more_gained = 0
         return group
 
     def _people(self, keys: Sequence[int]) -> list[Object]:
@@ -364,7 +372,7 @@ class _Comparison:
         return until
 
     def _digest(
-        self, ordered: Sequence[tuple[tuple[Any, ...], _Alike]], sessions: Sequence[int], holds_until: int | None
+        self, ordered: Sequence[tuple[tuple[Any, ...], _Alike]], sessions: Sequence[int], stands_until: int | None
     ) -> str:
         # What is made has another key in a preview than in the write: it is known by its place among what is made.
         made = {created.key: -1 - place for place, created in enumerate(self._plan.created)}
@@ -377,7 +385,7 @@ class _Comparison:
             for (scope, *_), found in ordered
         )
         text = json.dumps(
-            [said, names(sessions), holds_until], ensure_ascii=False, sort_keys=True, separators=(",", ":")
+            [said, names(sessions), stands_until], ensure_ascii=False, sort_keys=True, separators=(",", ":")
         )
         return sha256(text.encode()).hexdigest()
 

@@ -66,10 +66,12 @@ class AccessView:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What one access has that the other has not; None where there is too much to be told apart."""
+    """What one access has that the other has not: the first rows of each, and how many more there are."""
 
     lost: Sequence[Loses]
+    more_lost: int
     gained: Sequence[Loses]
+    more_gained: int
 
 
 class When(StrEnum):
@@ -156,9 +158,8 @@ def access_then(
 def difference(before: View, after: View, *, principal: str, type_: str) -> Difference:
     """What a principal lost and gained from one view to another. Raises `TooMuchWork`."""
     was, became = (_access(view, principal, type_) for view in (before, after))
-    return Difference(
-        explained(Loss(was, became).rows, before, after), explained(Loss(became, was).rows, after, before)
-    )
+    lost, gained = explained(Loss(was, became).rows, before, after), explained(Loss(became, was).rows, after, before)
+    return Difference(*lost, *gained)
 
 
 def who_can(view: View, question: Question, window: Window) -> tuple[Sequence[Candidate], int | None]:

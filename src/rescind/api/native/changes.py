@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from rescind.api.exchange import Here
+from rescind.api.exchange import Exchange, Here
 from rescind.api.impacts import ImpactSaid, impact_said
 from rescind.api.native.wire import Answered, Cursor, Limit
 from rescind.engine.freshness import Moment
@@ -46,22 +46,28 @@ class Changes(Answered):
     previous: str
 
 
-def list_changes(exchange: Here, limit: Limit = 100, cursor: Cursor = "") -> Response:
+_HasImpact = Annotated[bool, Query(description="Also say what principals lost and gained by it.")]
+
+
+def list_changes(exchange: Here, limit: Limit = 100, cursor: Cursor = "", impact: _HasImpact = False) -> Response:
     page = exchange.read(history.page, exchange.window(cursor, limit))
     before, after = exchange.cursors(page)
-    changes = [change_said(found) for found in page.items]
+    changes = [
+        _change(exchange, str(found.change.revision), impact=True) if impact else change_said(found)
+        for found in page.items
+    ]
     return exchange.reply(Changes(changes=changes, total=page.total, next=after, previous=before))
 
 
-def get_change(
-    exchange: Here,
-    revision: str,
-    impact: Annotated[bool, Query(description="Also say what principals lost and gained by it.")] = True,
-) -> Response:
+def get_change(exchange: Here, revision: str, impact: _HasImpact = True) -> Response:
+    return exchange.reply(_change(exchange, revision, impact=impact))
+
+
+def _change(exchange: Exchange, revision: str, *, impact: bool) -> Change:
     found, effect = exchange.read_across(
         lambda view: history.around(view, revision=revision) if impact else [], history.get, revision=revision
     )
-    return exchange.reply(change_said(found, effect))
+    return change_said(found, effect)
 
 
 class Left(Answered):

@@ -58,8 +58,8 @@ _GUEST = needs_link()
 
 # fmt: off
 OPERATIONS = (
-    Operation(0, "GET", "/v1/changes", history.page, _here("iam.change.List"), changes.list_changes, 200, changes.Changes),
-    Operation(0, "GET", "/v1/changes/{revision}", history.get, _here("iam.change.List"), changes.get_change, 200, changes.Change),
+    Operation(0, "GET", "/v1/changes", history.page, _scoped("iam.change.List"), changes.list_changes, 200, changes.Changes, also=(history.get,)),
+    Operation(0, "GET", "/v1/changes/{revision}", history.get, _scoped("iam.change.List"), changes.get_change, 200, changes.Change),
 
     Operation(0, "POST", "/v1/changes/{revision}/undo", undo_case.undo, _scoped("iam.change.Undo"), changes.undo_change, 200, changes.Undone),
 

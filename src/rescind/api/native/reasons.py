@@ -100,10 +100,12 @@ class Who(Answered):
 
 
 class Compared(Answered):
-    """What somebody lost and gained."""
+    """What somebody lost and gained: the first rows of each, and how many more there are."""
 
     lost: list[ImpactRow]
+    more_lost: int
     gained: list[ImpactRow]
+    more_gained: int
 
 
 class Access(Answered):
@@ -214,7 +216,12 @@ def access_said(found: AccessView, compared: Difference | None) -> Access:
 
 
 def _compared(found: Difference) -> Compared:
-    return Compared(lost=rows_said(found.lost), gained=rows_said(found.gained))
+    return Compared(
+        lost=rows_said(found.lost),
+        more_lost=found.more_lost,
+        gained=rows_said(found.gained),
+        more_gained=found.more_gained,
+    )
 
 
 def _because(found: Because) -> StatementHeld:
