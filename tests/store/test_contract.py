@@ -1552,6 +1552,16 @@ def test_the_first_write_after_a_file_took_the_place_of_another_goes_to_it_and_i
         assert commit(store).revision == 1
 
 
+def opened_but_gone(url: str) -> list[str]:
+    """What this process has open of a SQLite database that is deleted, or has been replaced."""
+    opened = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        # The one by which they are listed is gone by then.
+        with suppress(FileNotFoundError):
+            opened.append(str(descriptor.readlink()))
+    return [place for place in opened if place.startswith(url.removeprefix("sqlite:///")) and "(deleted)" in place]
+
+
 @pytest.mark.parametrize("noticed", ["by nobody", "by a reader"])
 def test_a_write_to_a_file_that_was_replaced_meanwhile_is_not_acknowledged(
     make_migrated: Callable[[str], str], noticed: str
@@ -1568,8 +1578,9 @@ def test_a_write_to_a_file_that_was_replaced_meanwhile_is_not_acknowledged(
             with pytest.raises(Unavailable) as refused:
                 writer.commit(Plan(), origin())
         assert refused.value.outcome_unknown
-        assert heads.unchanged(known) is None
         assert heads.read().revision == store.head().revision == 0
+        assert opened_but_gone(here) == []
+        assert heads.unchanged(known) is None
         assert commit(store).revision == 1
 
 
