@@ -159,8 +159,8 @@ def test_the_head_is_read_by_one_statement_on_a_connection_that_does_nothing_els
     read(2)
     place, statement = statements[-1]
     assert statement.startswith("SELECT head.revision")
-    # Where it can be told, it is listened from then on whether others commit.
-    asked = [store.engine.news, statement] if store.engine.news else [statement]
+    # Where it can be told, who may ask for news listens from then on whether others commit.
+    asked = [store.engine.news, statement] if own and store.engine.news else [statement]
     assert statements[len(before) :] == [(place, said) for said in asked]
     assert {said for where, said in before if where == place} == set(asked)
 

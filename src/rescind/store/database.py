@@ -91,7 +91,7 @@ class Database:
         self.statements = Statements(engine.pool.dialect, engine.together)
         self._lock_head = sql.lock_head(engine.clock, engine.is_replica)
         self._direct: weakref.WeakSet[_Direct] = weakref.WeakSet()
-        self._heads = self.head_reader()
+        self._heads = self._head_reader(listens=False)
         self._identity: Hashable = None
         self._head_lock = threading.Lock()
         self.generation = 0
@@ -113,7 +113,10 @@ class Database:
 
     def head_reader(self) -> "DatabaseHeadReader":
         """See `contract.Store.head_reader`."""
-        reader = DatabaseHeadReader(self)
+        return self._head_reader(listens=True)
+
+    def _head_reader(self, *, listens: bool) -> "DatabaseHeadReader":
+        reader = DatabaseHeadReader(self, listens=listens)
         self._direct.add(reader)
         return reader
 
@@ -342,12 +345,12 @@ class _Direct:
 class DatabaseHeadReader(_Direct):
     """See `contract.HeadReader`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, listens: bool) -> None:
         super().__init__(database)
         engine = database.engine
         self._statement = database.statements.compiled(sql.read_head(engine.clock, engine.is_replica), {})
         self._query: Query | None = None
-        is_told = engine.news and isinstance(engine.clock, sa.BindParameter)
+        is_told = listens and engine.news and isinstance(engine.clock, sa.BindParameter)
         self._clock = engine.clock.callable if is_told else None
         self._last: End | None = None
 
@@ -370,11 +373,11 @@ class DatabaseHeadReader(_Direct):
 
     def _read(self, driver: Any, known: int, since: int) -> Head:
         # Asked before: what is read may be newer than the number, and is then read once more.
-        news = News(self._database.engine.news, driver)
+        news = News(self._database.engine.news, driver) if self._clock else None
         parameters = self._statement.parameters({"known": known, "since": since})
         (row,) = driver.execute(self._statement.text, parameters).fetchall()
         head = _head(row)
-        self._last = End(head, self._generation, news)
+        self._last = End(head, self._generation, news) if news else None
         return head
 
     def prepare(self) -> None:
