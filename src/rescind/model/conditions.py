@@ -17,7 +17,7 @@ from operator import eq, ge, gt, le, lt
 from typing import Any
 
 from rescind.model.addresses import Address, Network, read_address, read_network
-from rescind.model.dates import read_date
+from rescind.model.dates import read_date, write_date
 from rescind.model.errors import Invalid
 
 TESTS_PER_BLOCK = 100
@@ -99,7 +99,8 @@ class Condition:
         """The block that says the same, each value in one spelling."""
         said: dict[str, dict[str, list[Any]]] = {}
         for test in self.tests:
-            said.setdefault(test.operator.name, {})[".".join(test.path)] = [_spelled(value) for value in test.values]
+            values = [_spelled(test.operator, value) for value in test.values]
+            said.setdefault(test.operator.name, {})[".".join(test.path)] = values
         return said
 
 
@@ -161,9 +162,11 @@ def _check_text(text: str) -> None:
         raise Invalid(f"{_quoted(text)} in `Condition` has `${{`, but variables are not supported")
 
 
-def _spelled(value: Any) -> Any:
+def _spelled(operator: Operator, value: Any) -> Any:
     if isinstance(value, bool):
         return value
+    if operator.read_listed is _instant:
+        return write_date(value)
     return value.text if isinstance(value, Pattern) else str(value)
 
 

@@ -22,3 +22,20 @@ def read_date(text: str) -> int | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+_ZONES = (("Z", 0), ("+23:59", 1439), ("-23:59", -1439))
+
+
+def write_date(instant: int) -> str:
+    """Microseconds since 1970 as a text that `read_date` reads as the same; `ValueError` for one that it never gives.
+
+    In UTC, but for the day before the first year and the day after the last, which only other zones have words for.
+    """
+    for zone, minutes in _ZONES:
+        try:
+            local = _EPOCH.replace(tzinfo=None) + timedelta(minutes=minutes, microseconds=instant)
+        except OverflowError:
+            continue
+        return f"{local.isoformat()}{zone}"
+    raise ValueError(instant)
