@@ -22,8 +22,10 @@ from rescind.usecases.requirements import Acting
 from rescind.usecases.revocations import TAKING
 from world import ROOT_KEY, Person, World, allow, root_of_another
 
-# What takes tokens of the platform's administrators alone is in `api/auth0/test_doors.py`.
-ALL = [row for row in (*STS, *VULTR, *NATIVE) if row.requires.acting is not Acting.PLATFORM]
+# What takes tokens of the platform's administrators alone is in `api/auth0/test_doors.py` and, of `/v1`, in
+# `api/native/test_assignments.py`.
+BY_TOKEN = [row for row in NATIVE if row.requires.acting in (Acting.PLATFORM, Acting.WITHIN)]
+ALL = [row for row in (*STS, *VULTR, *NATIVE) if row not in BY_TOKEN]
 BY_CREDENTIAL = [operation for operation in ALL if operation.requires.acting is not Acting.GUEST]
 BY_LINK = [operation for operation in ALL if operation.requires.acting is Acting.GUEST]
 ENFORCED = [operation for operation in ALL if operation.requires.any_of]
@@ -81,6 +83,7 @@ BODIES: dict[str, Any] = {
             "put_policy_user",
             "put_policy_group",
             "put_group_member",
+            "put_user_acl",
         )
     },
 }
@@ -162,6 +165,7 @@ def make_scene(database: str) -> Iterator[Scene]:
             "principal_id": target.id,
             "resource_type": "document",
             "resource_id": "1",
+            "acl": "dns",
             "invitation_id": root.post("/v2/invitation", {"email_invited": "invited@example.org"})["id"],
         }
         ids["invitation"] = ids["invitation_id"]
@@ -219,8 +223,8 @@ def test_the_right_on_the_target_suffices(scene: Scene, operation: Operation) ->
     target = re.search(r"\{(\w+)_id\}", operation.path)
     named = target is not None and operation.requires.acting is not Acting.HERE
     resource = f"{operation.requires.on}:{scene.ids[f'{target[1]}_id'] if target and named else '*'}"
-    # `disk.Read` is what the calls of this test grant: nobody grants what he does not hold.
-    for granted in (allow(*operation.requires.any_of[0], on=resource), allow("disk.Read")):
+    # This is what the calls of this test grant: nobody grants what he does not hold.
+    for granted in (allow(*operation.requires.any_of[0], on=resource), allow("disk.Read", "user.acl.DNS")):
         scene.root.attach_policy(scene.root.policy(granted), user=scene.nobody_id)
 
     response = scene.call(scene.nobody, operation)
@@ -258,8 +262,7 @@ def test_every_verb_that_takes_away_is_one_of_a_door() -> None:
 
 def test_every_door_is_tested_here() -> None:
     """A new door or a call without requirement is noticed: those without are about oneself alone."""
-    by_token = [row for row in NATIVE if row.requires.acting is Acting.PLATFORM]
-    auth0 = {row.name for row in (*MANAGEMENT, *TOKENS, *by_token)}  # `api/auth0/test_doors.py` has these
+    auth0 = {row.name for row in (*MANAGEMENT, *TOKENS, *BY_TOKEN)}  # `api/auth0/test_doors.py` has these
     assert {operation.name for door in DOORS for operation in door.operations} == {row.name for row in ALL} | auth0
     free = [operation for operation in BY_CREDENTIAL if not operation.requires.any_of and not operation.requires.root]
     assert all(re.match(r"/v2/(users/me/|apikeys)|/v1/(memberships|apikeys)", operation.path) for operation in free)

@@ -103,9 +103,9 @@ def of_role(view: View, *, role: str) -> list[GroupAccount]:
     return describe(view, [found for found in groups if found.kind is ObjectKind.GROUP and view.exists(found.key)])
 
 
-def attach_roles(unit: Unit, *, group: str, roles: Sequence[str]) -> None:
-    """Attach roles to a group here, all or none."""
-    _attach(unit, unit.get(ObjectKind.GROUP, group), [assignable(unit, role) for role in roles])
+def attach_roles(unit: Unit, *, group: str, roles: Sequence[str], expires_at: int | None = None) -> None:
+    """Attach roles to a group here, all or none. With `expires_at` time ends that then."""
+    _attach(unit, unit.get(ObjectKind.GROUP, group), [assignable(unit, role) for role in roles], expires_at)
 
 
 def detach_roles(unit: Unit, *, group: str, roles: Sequence[str]) -> None:
@@ -149,8 +149,8 @@ def describe(view: View, groups: Iterable[Object]) -> list[GroupAccount]:
     ]
 
 
-def _attach(unit: Unit, group: Object, found: Sequence[Object]) -> None:
+def _attach(unit: Unit, group: Object, found: Sequence[Object], expires_at: int | None = None) -> None:
     known = len(unit.attached_roles(group))
-    attached = [attach(unit, FactKind.ROLE_ATTACHMENT, group, role) for role in found]
+    attached = [attach(unit, FactKind.ROLE_ATTACHMENT, group, role, expires_at) for role in found]
     if known + sum(attached) > ROLES_MAX:
         raise (Conflict(group.kind.label, _TOO_MANY) if unit.organization else LimitReached(_TOO_MANY))

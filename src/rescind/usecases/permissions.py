@@ -57,10 +57,10 @@ def of_user(view: View, *, user: str) -> list[PermissionView]:
     return describe(view, sources)
 
 
-def grant_to_role(unit: Unit, *, role: str, permissions: Sequence[Pair]) -> None:
-    """Put permissions into a role, for all who hold it; all or none."""
+def grant_to_role(unit: Unit, *, role: str, permissions: Sequence[Pair], expires_at: int | None = None) -> None:
+    """Put permissions into a role, for all who hold it; all or none. With `expires_at` time ends them then."""
     found = unit.get_own(ObjectKind.ROLE, role)
-    _grant(unit, found, found.owner, permissions)
+    _grant(unit, found, found.owner, permissions, limits.end(expires_at, unit.now))
 
 
 def revoke_from_role(unit: Unit, *, role: str, permissions: Sequence[Pair]) -> None:

@@ -1,7 +1,7 @@
 """Users: accounts of persons and services, and their memberships of organizations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rescind.decision.snapshot import Principal
 from rescind.engine.principals import snapshot_of
@@ -300,6 +300,14 @@ def _open_account(
     return user
 
 
+def grant_acl(unit: Unit, *, user: str, acl: str, expires_at: int | None = None) -> None:
+    """Give a member one more legacy permission. With `expires_at` time ends it then."""
+    member = unit.member(user)
+    _refuse_on_root(unit, member)
+    grant = _grant_of(unit, member.membership, acl)
+    unit.open(replace(grant, expires_at=limits.end(expires_at, unit.now)))
+
+
 def _granted(facts: Sequence[Fact]) -> list[Fact]:
     return [fact for fact in facts if fact.kind is FactKind.PERMISSION_GRANT]
 
@@ -308,8 +316,7 @@ def _update_membership(unit: Unit, member: Member, api_enabled: bool | None, acl
     """Change what belongs to the membership. Asking about oneself is no right to do this."""
     if not unit.actor.may(_UPDATE, "user", member.user.id):
         raise Forbidden(f"not permitted: `{_UPDATE}`")
-    if unit.is_root(member.membership) and not unit.actor.is_root:
-        raise Forbidden("only root may change what root has")
+    _refuse_on_root(unit, member)
     if api_enabled is not None:
         access = Fact(FactKind.API_ACCESS, member.membership.key, scope=unit.organization)
         (unit.open if api_enabled else unit.close)(access)
@@ -317,21 +324,29 @@ def _update_membership(unit: Unit, member: Member, api_enabled: bool | None, acl
         _set_acls(unit, member.membership, acls, known=get(unit, member.user.id).acls)
 
 
+def _refuse_on_root(unit: Unit, member: Member) -> None:
+    if unit.is_root(member.membership) and not unit.actor.is_root:
+        raise Forbidden("only root may change what root has")
+
+
 def _set_acls(unit: Unit, membership: Object, acls: Sequence[str], *, known: Sequence[str]) -> None:
-    """Make `acls` the legacy permissions of a membership: the difference to `known` is granted and revoked."""
-    for acl in acls:
-        if acl not in ACLS:
-            raise Invalid(f"unknown acl `{acl}`")
+    """Make `acls` the legacy permissions of a membership: the difference to `known` is granted and revoked.
 
-    def grant(acl: str) -> Fact:
-        permission = unit.get(ObjectKind.PERMISSION, ACLS[acl].id)
-        return Fact(FactKind.PERMISSION_GRANT, membership.key, permission.key, unit.organization)
-
-    for acl in dict.fromkeys(acls):
-        unit.open(grant(acl))
+    What time will end stays so: to name it again is not to give it for good.
+    """
+    grants = [_grant_of(unit, membership, acl) for acl in dict.fromkeys(acls) if acl not in known]
+    for grant in grants:
+        unit.open(grant)
     for acl in known:
         if acl not in acls:
-            unit.close(grant(acl))
+            unit.close(_grant_of(unit, membership, acl))
+
+
+def _grant_of(unit: Unit, membership: Object, acl: str) -> Fact:
+    if acl not in ACLS:
+        raise Invalid(f"unknown acl `{acl}`")
+    permission = unit.get(ObjectKind.PERMISSION, ACLS[acl].id)
+    return Fact(FactKind.PERMISSION_GRANT, membership.key, permission.key, unit.organization)
 
 
 def _refuse_foreign_account(unit: Unit, member: Member) -> None:

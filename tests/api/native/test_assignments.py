@@ -12,6 +12,7 @@ from api.native.asking import (
     READ,
     SECOND,
     Json,
+    able,
     access,
     asking,
     decides,
@@ -293,6 +294,37 @@ def test_an_end_can_be_put_to_one_of_as_many_as_there_may_be(root: World) -> Non
     put(root, f"/v1/policies/{policy}/users/{ann.id}", instant(root) + HOUR)
 
 
+def test_a_legacy_permission_ends_by_itself(root: World) -> None:
+    """It is listed with the member until then; to name it again among all she has does not make it last."""
+    ann = root.person(acls=["support"])
+
+    def acls() -> set[str]:
+        return set(root.get(f"/v2/users/{ann.id}")["user"]["acls"])
+
+    end = instant(root) + HOUR
+    put(root, f"/v1/users/{ann.id}/acls/dns", end)
+    assert acls() == {"support", "dns"}
+    with unwritten(root):
+        put(root, f"/v1/users/{ann.id}/acls/dns", end)
+        ok(root.call("PATCH", f"/v2/users/{ann.id}", {"acls": ["support", "dns"]}), 202)
+    later(root, HOUR)
+    assert acls() == {"support"}
+    refused(root, "PUT", f"/v1/users/{ann.id}/acls/nothing", {}, status=400)
+    refused(able(root, "iam.role.*"), "PUT", f"/v1/users/{ann.id}/acls/dns", {})
+    weak = able(root, "account.user.Update")
+    refused(weak, "PUT", f"/v1/users/{ann.id}/acls/dns", {})
+
+
+def test_who_joins_a_group_by_the_older_call_may_leave_it_by_time(root: World) -> None:
+    ann, group = root.person(), root.group()
+    root.attach_policy(root.policy(allow(READ)), group=group)
+    body = {"user": ann.id, "expires_at": instant(root) + HOUR}
+    ok(root.call("POST", f"/v1/groups/{group}/members", body), 204)
+    assert may(root, ann)
+    later(root, HOUR)
+    assert not may(root, ann)
+
+
 # --- with tokens ------------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +352,49 @@ def test_a_direct_permission_ends_by_itself_outside_of_organizations(small_tenan
     for wrong in ({}, {"permissions": "x"}, {"permissions": [{}]}, {**body, "more": 1}, {"permissions": None}):
         refused(admin_, "PUT", path, wrong, status=400)
     refused(admin_, "PUT", path, {"permissions": pairs((api, "read"), (api, "nothing"))}, status=404)
+
+
+def test_the_permissions_of_a_role_end_by_themselves(small_tenant: Tenant) -> None:
+    """For all who hold it, and in its list; granting again makes them last."""
+    admin_, user, role = outside(small_tenant), small_tenant.user(), small_tenant.role()
+    api = small_tenant.api("read", "write")["identifier"]
+    small_tenant.assign(user, role)
+    path, end = f"/v1/roles/{role}/permissions", instant(small_tenant) + 60 * SECOND
+    question = asking(user, "read", {"type": "resource_server", "id": api})
+    ok(admin_.call("PUT", path, {"permissions": pairs((api, "read")), "expires_at": end}), 204)
+    assert decides(admin_, question)
+    assert end in ends(explain(admin_, question))
+    assert len(small_tenant.get(f"/roles/{role}/permissions")) == 1
+    later(small_tenant, end - instant(small_tenant))
+    assert not decides(admin_, question)
+    assert small_tenant.get(f"/roles/{role}/permissions") == []
+    refused(machine(small_tenant, "update:users"), "PUT", path, {"permissions": pairs((api, "read"))})
+    refused(admin_, "PUT", path, {"permissions": pairs((api, "nothing"))}, status=404)
+
+
+def test_roles_of_members_and_of_groups_end_by_themselves_inside_an_organization(small_tenant: Tenant) -> None:
+    """By who may assign them there, and nowhere else."""
+    admin_, root = outside(small_tenant), vultr(small_tenant)
+    person = root.person()
+    user, there = public_id(small_tenant, person), first_organization(small_tenant)
+    made = {"name": "g", "organization": there}
+    group = ok(admin_.call("POST", "/v1/groups", made), 201)["public_id"]
+    end = instant(small_tenant) + 60 * SECOND
+    scopes = {
+        f"members/{quoted(user)}": "create:organization_member_roles",
+        f"groups/{group}": "create:organization_group_roles",
+    }
+    for holder, scope in scopes.items():
+        role = small_tenant.role()
+        path, listed = (f"{start}/organizations/{there}/{holder}/roles" for start in ("/v1", ""))
+        put(machine(small_tenant, scope), f"{path}/{role}", end)
+        assert role in small_tenant.call("GET", listed).text
+        assert small_tenant.get(f"/users/{quoted(user)}/roles") == []
+        refused(machine(small_tenant, "update:users"), "PUT", f"{path}/{role}", {})
+        refused(root, "PUT", f"{path}/{role}", {}, status=401)
+    later(small_tenant, end - instant(small_tenant))
+    for holder in scopes:
+        assert "rol_" not in small_tenant.call("GET", f"/organizations/{there}/{holder}/roles").text
 
 
 def test_direct_permissions_are_given_by_who_has_the_scope_alone(small_tenant: Tenant) -> None:

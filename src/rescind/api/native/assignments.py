@@ -4,7 +4,7 @@ from fastapi import Response
 
 from rescind.api.exchange import Here
 from rescind.api.native.wire import Asked
-from rescind.usecases import groups, permissions, policies, roles
+from rescind.usecases import group_roles, groups, permissions, policies, roles, users
 
 
 class Until(Asked):
@@ -22,6 +22,10 @@ class Scope(Asked):
 
 class ScopesUntil(Until):
     permissions: list[Scope]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        return [(one.resource_server_identifier, one.permission_name) for one in self.permissions]
 
 
 def put_role_user(exchange: Here, role_id: str, user_id: str, body: Until) -> Response:
@@ -55,6 +59,25 @@ def put_group_member(exchange: Here, group_id: str, user_id: str, body: Until) -
 
 
 def put_user_permissions(exchange: Here, user_id: str, body: ScopesUntil) -> Response:
-    granted = [(one.resource_server_identifier, one.permission_name) for one in body.permissions]
-    exchange.write(permissions.grant_to_user, user=user_id, permissions=granted, expires_at=body.expires_at)
+    exchange.write(permissions.grant_to_user, user=user_id, permissions=body.pairs, expires_at=body.expires_at)
+    return exchange.reply()
+
+
+def put_role_permissions(exchange: Here, role_id: str, body: ScopesUntil) -> Response:
+    exchange.write(permissions.grant_to_role, role=role_id, permissions=body.pairs, expires_at=body.expires_at)
+    return exchange.reply()
+
+
+def put_user_acl(exchange: Here, user_id: str, acl: str, body: Until) -> Response:
+    exchange.write(users.grant_acl, user=user_id, acl=acl, expires_at=body.expires_at)
+    return exchange.reply()
+
+
+def put_member_role(exchange: Here, user_id: str, role_id: str, body: Until) -> Response:
+    exchange.write(roles.attach_users, roles=[role_id], user=user_id, expires_at=body.expires_at)
+    return exchange.reply()
+
+
+def put_group_role(exchange: Here, group_id: str, role_id: str, body: Until) -> Response:
+    exchange.write(group_roles.attach_roles, group=group_id, roles=[role_id], expires_at=body.expires_at)
     return exchange.reply()

@@ -18,6 +18,7 @@ from rescind.api.native import (
 )
 from rescind.api.native.manners import MANNERS
 from rescind.usecases import dormant, history, verbs
+from rescind.usecases import group_roles as group_role_cases
 from rescind.usecases import groups as group_cases
 from rescind.usecases import invitations as invitation_cases
 from rescind.usecases import keys as key_cases
@@ -30,6 +31,7 @@ from rescind.usecases import resources as resource_cases
 from rescind.usecases import revocations as revocation_cases
 from rescind.usecases import roles as role_cases
 from rescind.usecases import undo as undo_case
+from rescind.usecases import users as user_cases
 from rescind.usecases.requirements import (
     Acting,
     Requirement,
@@ -76,6 +78,10 @@ OPERATIONS = (
     Operation(0, "PUT", "/v1/policies/{policy_id}/groups/{group_id}", policy_cases.attach_group, needs("iam.policy.AttachGroup", on="policy"), assignments.put_policy_group, 204),
     Operation(0, "PUT", "/v1/groups/{group_id}/members/{user_id}", group_cases.add_member, needs("iam.group.AddMember", on="group", administrators="create:group_members"), assignments.put_group_member, 204),
     Operation(0, "PUT", "/v1/users/{user_id}/permissions", permission_cases.grant_to_user, needs_scope("update:users"), assignments.put_user_permissions, 204, body_names=True),
+    Operation(0, "PUT", "/v1/roles/{role_id}/permissions", permission_cases.grant_to_role, needs_scope("update:roles"), assignments.put_role_permissions, 204, body_names=True),
+    Operation(0, "PUT", "/v1/users/{user_id}/acls/{acl}", user_cases.grant_acl, needs("account.user.Update", on="user"), assignments.put_user_acl, 204),
+    Operation(0, "PUT", "/v1/organizations/{organization_id}/members/{user_id}/roles/{role_id}", role_cases.attach_users, needs_scope("create:organization_member_roles", within=True), assignments.put_member_role, 204),
+    Operation(0, "PUT", "/v1/organizations/{organization_id}/groups/{group_id}/roles/{role_id}", group_role_cases.attach_roles, needs_scope("create:organization_group_roles", within=True), assignments.put_group_role, 204),
 
     Operation(0, "GET", "/v1/memberships", organization_cases.memberships, _SELF, organizations.list_memberships, 200, organizations.Memberships),
     Operation(0, "DELETE", "/v1/memberships/{organization_id}", organization_cases.leave, _MEMBER, organizations.leave_organization, 204),

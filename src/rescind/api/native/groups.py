@@ -23,9 +23,13 @@ class NewGroup(Answered):
 
 
 class GroupMember(Asked):
-    """`user` is the id of a member of the group's organization."""
+    """`user` is the id of a member of the group's organization.
+
+    `expires_at` is in microseconds since 1970; null for never.
+    """
 
     user: str
+    expires_at: int | None = None
 
 
 def new_group(exchange: Here, body: GroupNew) -> Response:
@@ -34,7 +38,7 @@ def new_group(exchange: Here, body: GroupNew) -> Response:
 
 
 def add_group_member(exchange: Here, group_id: str, body: GroupMember) -> Response:
-    exchange.write(groups.add_member, group=group_id, user=body.user)
+    exchange.write(groups.add_member, group=group_id, user=body.user, expires_at=body.expires_at)
     return exchange.reply()
 
 
