@@ -11,7 +11,7 @@ from rescind.model.documents import statements_of
 from rescind.model.errors import Forbidden
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.usecases import history
+from rescind.usecases import client_grants, history
 from rescind.usecases.unit import Unit
 
 _EDGES = (
@@ -20,14 +20,25 @@ _EDGES = (
     FactKind.POLICY_ATTACHMENT,
     FactKind.PERMISSION_GRANT,
     FactKind.CLIENT_GRANT,
+    FactKind.GRANT_USAGE,
+    FactKind.PROPERTIES,
     FactKind.ROOT,
     FactKind.API_ACCESS,
     FactKind.TRUST,
     FactKind.TRUSTED_PARTY,
 )
-_VALUES = (FactKind.DOCUMENT, FactKind.ROLE_DEFINITION, FactKind.GRANT_DEFINITION)
+_VALUES = (FactKind.DOCUMENT, FactKind.ROLE_DEFINITION, FactKind.GRANT_DEFINITION, FactKind.PROPERTIES)
 _HELD_BACK = (FactKind.SUSPENSION, FactKind.BLOCK)
-_COME_BACK = (ObjectKind.GROUP, ObjectKind.ROLE, ObjectKind.POLICY, ObjectKind.MEMBERSHIP, ObjectKind.ORGANIZATION)
+_COME_BACK = (
+    ObjectKind.GROUP,
+    ObjectKind.ROLE,
+    ObjectKind.ROLE_TRUST,
+    ObjectKind.POLICY,
+    ObjectKind.MEMBERSHIP,
+    ObjectKind.ORGANIZATION,
+    ObjectKind.CLIENT_GRANT,
+    ObjectKind.RESOURCE,
+)
 
 _ATTACHING: Mapping[tuple[FactKind, ObjectKind], tuple[str, str, str]] = {
     (FactKind.ROLE_ATTACHMENT, ObjectKind.MEMBERSHIP): (
@@ -53,9 +64,21 @@ _ATTACHING: Mapping[tuple[FactKind, ObjectKind], tuple[str, str, str]] = {
     (FactKind.DOCUMENT, ObjectKind.POLICY): ("iam.policy.Update", "policy", "update:roles"),
     (FactKind.ROLE_DEFINITION, ObjectKind.ROLE): ("iam.role.Update", "role", "update:roles"),
     (FactKind.GRANT_DEFINITION, ObjectKind.CLIENT_GRANT): ("iam.Escalate", "organization", "update:client_grants"),
+    (FactKind.GRANT_USAGE, ObjectKind.CLIENT_GRANT): (
+        "iam.Escalate",
+        "organization",
+        "create:organization_client_grants",
+    ),
+    (FactKind.PROPERTIES, ObjectKind.MEMBERSHIP): ("iam.property.Update", "user", "iam.property.Update"),
+    (FactKind.PROPERTIES, ObjectKind.USER): ("iam.property.Update", "user", "iam.property.Update"),
+    (FactKind.PROPERTIES, ObjectKind.CLIENT): ("iam.property.Update", "user", "iam.property.Update"),
+    (FactKind.PROPERTIES, ObjectKind.RESOURCE): ("iam.resource.Update", "organization", "iam.resource.Update"),
     (FactKind.TRUST, ObjectKind.ROLE_TRUST): ("iam.roletrust.Update", "roletrust", "update:roles"),
     (FactKind.TRUSTED_PARTY, ObjectKind.ROLE_TRUST): ("iam.roletrust.Update", "roletrust", "update:roles"),
     (FactKind.EXISTENCE, ObjectKind.ROLE): ("iam.role.Restore", "role", "create:roles"),
+    (FactKind.EXISTENCE, ObjectKind.ROLE_TRUST): ("iam.roletrust.Restore", "roletrust", "create:roles"),
+    (FactKind.EXISTENCE, ObjectKind.CLIENT_GRANT): ("iam.Escalate", "organization", "create:client_grants"),
+    (FactKind.EXISTENCE, ObjectKind.RESOURCE): ("iam.resource.Update", "organization", "iam.resource.Update"),
     (FactKind.EXISTENCE, ObjectKind.GROUP): ("iam.group.Restore", "group", "create:groups"),
     (FactKind.EXISTENCE, ObjectKind.POLICY): ("iam.policy.Restore", "policy", "create:roles"),
     (FactKind.EXISTENCE, ObjectKind.MEMBERSHIP): ("iam.invitation.Create", "invitation", "create:organization_members"),
@@ -130,7 +153,7 @@ class _Undoing:
         living = self._living(fact)
         if living is not None and living.fact == fact:
             return None
-        if fact.kind in _VALUES:
+        if fact.kind in _VALUES and (living is not None or fact.kind not in _EDGES):
             return self._revert(fact, living)
         if fact.kind is FactKind.EXISTENCE:
             return self._bring_back(fact)
@@ -165,6 +188,12 @@ class _Undoing:
             if self._unit.asks is not None and self._unit.facts(found.key, FactKind.ROOT):
                 self._demand_root()
             self._free_alias(found)
+        elif found.kind is ObjectKind.ROLE_TRUST and not self._has_its_role(found):
+            return "what it hung on is gone"
+        elif found.kind is ObjectKind.CLIENT_GRANT and self._is_granted_anew(found):
+            return "the client was granted this API again"
+        elif found.kind is ObjectKind.RESOURCE and self._is_registered_anew(found):
+            return "there is another in its place by now"
         self._returned.add(fact.holder)
         self._grant(fact)
         return None
@@ -211,6 +240,22 @@ class _Undoing:
         if not self._unit.actor.is_root and not self._unit.actor.is_client:
             raise Forbidden("only root may give ownership back")
 
+    def _has_its_role(self, trust: Object) -> bool:
+        return any(self._is_there(held.thing) for held in self._unit.facts(trust.key, FactKind.TRUST))
+
+    def _is_granted_anew(self, grant: Object) -> bool:
+        unit = self._unit
+        return any(
+            client_grants.of_client(unit, client, one.api, one.terms.subject) is not None
+            for one in client_grants.describe(unit, [grant])
+            for edge in unit.intervals_on(grant.key, FactKind.CLIENT_GRANT)
+            for client in unit.reader.objects([edge.fact.holder]).values()
+        )
+
+    def _is_registered_anew(self, resource: Object) -> bool:
+        field = self._unit.reader.profiles([resource.key])[resource.key]["resource"]
+        return self._unit.reader.find_named("resource", field) is not None
+
     def _free_alias(self, membership: Object) -> None:
         """An alias that somebody else has by now stays hers."""
         field = self._unit.reader.profiles([membership.key])[membership.key].get("alias")
@@ -220,7 +265,7 @@ class _Undoing:
 
     def _target(self, fact: Fact, holder: Object, on: str) -> str:
         """The id of what the action is on: the holder, the thing, or the user behind a membership."""
-        if on == "organization" and holder.kind is ObjectKind.MEMBERSHIP:
+        if on == "organization" and holder.kind in (ObjectKind.MEMBERSHIP, ObjectKind.RESOURCE):
             return self._unit.reader.objects([fact.scope])[fact.scope].id
         things = [found for found in self._objects.values() if found.key in (fact.thing, fact.holder)]
         for found in things:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from api.auth0.logins import staged
+from api.auth0.answers import application
+from api.auth0.logins import CLIENT_CREDENTIALS, staged
 from api.native.asking import (
     READ,
     SECOND,
@@ -155,6 +156,23 @@ def delete_her(root: World, ann: Person) -> int:
     return did(root, "DELETE", f"/v2/users/{ann.id}")
 
 
+def forget_of_her(root: World, ann: Person) -> int:
+    of_sales = asks_of(allow(READ), "subject.dept", "sales")
+    root.attach_policy(root.policy(of_sales), user=ann.id)
+    ok(root.call("PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": "sales"}}))
+    return did(root, "PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": None}})
+
+
+def say_something_else_of_her(root: World, ann: Person) -> int:
+    forget_of_her(root, ann)
+    ok(root.call("PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": "sales"}}))
+    return did(root, "PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": "legal"}})
+
+
+def asks_of(rules: Json, key: str, value: str) -> Json:
+    return {"Statement": [{**said, "Condition": {"StringEquals": {key: value}}} for said in rules["Statement"]]}
+
+
 def several_at_once(root: World, ann: Person) -> int:
     policy, group = root.policy(allow(READ)), root.group(ann)
     role = root.role(policy)
@@ -190,6 +208,8 @@ TAKEN: list[Take] = [
     deny_her_group,
     remove_her,
     delete_her,
+    forget_of_her,
+    say_something_else_of_her,
     several_at_once,
 ]
 EVERY = pytest.mark.parametrize("take", TAKEN, ids=lambda take: take.__name__)
@@ -240,7 +260,7 @@ def test_an_undo_that_only_gave_has_nothing_to_be_undone(root: World, take: Take
     assert may(root, ann)
     undone = head(root)
     undo(root, undone)
-    takes_again = (deny_her, deny_her_group, edit_policy, turn_role)
+    takes_again = (deny_her, deny_her_group, edit_policy, turn_role, say_something_else_of_her)
     assert may(root, ann) is (take not in takes_again)
 
 
@@ -301,6 +321,8 @@ BY_HAND: list[tuple[Take, str, str]] = [
     (edit_policy, "iam.policy.Update", "policy"),
     (turn_role, "iam.role.Update", "role"),
     (suspend_her, "iam.organization.UnsuspendUser", "organization"),
+    (forget_of_her, "iam.property.Update", "user"),
+    (say_something_else_of_her, "iam.property.Update", "user"),
     (remove_her, "iam.invitation.Create", "invitation"),
 ]
 
@@ -319,6 +341,74 @@ def test_the_right_to_grant_it_by_hand_is_the_right_to_give_it_back(
     refused(root.as_(bob.key), "POST", f"/v1/changes/{revision}/undo")
     root.attach_policy(root.policy(allow(action, on=f"{on}:*")), user=bob.id)
     assert undo(root.as_(bob.key), revision)["granted"] == 1
+
+
+# --- what else comes back ---------------------------------------------------------------------------------------------
+
+
+def test_a_trust_comes_back_and_no_session_with_it(root: World) -> None:
+    """Who may restore it may undo that; she enters the role again, and not by her old session."""
+    ann = root.person()
+    role = root.role(root.policy(allow(READ)), role_type="assumable")
+    root.attach_policy(root.policy(allow("iam.role.AssumeRole")), user=ann.id)
+    asked = {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": ann.id}
+    trust = root.post("/v2/role-trusts", asked)["id"]
+    entering = {"role_id": role, "session_name": "n"}
+    session = root.as_(root.as_(ann.key).post("/v2/assumed-roles/assume", entering)["session_token"])
+    revision = did(root, "DELETE", f"/v2/role-trusts/{trust}")
+    refused(root.as_(ann.key), "POST", "/v2/assumed-roles/assume", entering)
+    able_to = able(root, "iam.change.Undo", READ, "iam.roletrust.Update")
+    refused(able_to, "POST", f"/v1/changes/{revision}/undo")
+
+    assert undo(able(root, "iam.change.Undo", READ, "iam.roletrust.Restore"), revision) == {"granted": 1, "left": []}
+
+    assert session.status("/v2/roles") == 401
+    root.as_(ann.key).post("/v2/assumed-roles/assume", entering)
+    again = did(root, "DELETE", f"/v2/role-trusts/{trust}")
+    root.delete(f"/v2/roles/{role}")
+    assert [one["why"] for one in undo(root, again)["left"]] == ["what it hung on is gone"]
+
+
+def test_a_resource_comes_back_with_what_was_stored_of_it(root: World) -> None:
+    """Unless it was registered again: then that one stays."""
+    ann, path = root.person(), "/v1/resources/thing/t1"
+    root.attach_policy(root.policy(asks_of(allow(READ), "resource.tier", "low")), user=ann.id)
+    ok(root.call("PUT", path, {"properties": {"tier": "low"}}))
+    changed = did(root, "PUT", path, {"properties": {"tier": "high"}})
+    assert not may(root, ann)
+    assert undo(able(root, "iam.change.Undo", "iam.resource.Update"), changed) == {"granted": 1, "left": []}
+    assert may(root, ann)
+    revision = did(root, "DELETE", path)
+    assert not may(root, ann)
+    refused(able(root, "iam.change.Undo"), "POST", f"/v1/changes/{revision}/undo")
+    assert undo(root, revision) == {"granted": 1, "left": []}
+    assert may(root, ann)
+    revision = did(root, "DELETE", path)
+    ok(root.call("PUT", path, {"properties": {"tier": "new"}}))
+    assert [one["why"] for one in undo(root, revision)["left"]] == ["there is another in its place by now"]
+
+
+def test_what_a_client_was_granted_comes_back(small_tenant: Tenant) -> None:
+    """With its scopes and where it may be used; unless the client was granted the API again."""
+    admin_ = outside(small_tenant)
+    api, client = small_tenant.api("read")["identifier"], application(small_tenant, CLIENT_CREDENTIALS).client_id
+    body = {"client_id": client, "audience": api, "scope": ["read"], "organization_usage": "allow"}
+    grant = small_tenant.send("POST", "/client-grants", body, status=201)
+    there = first_organization(small_tenant)
+    used = f"/organizations/{there}/client-grants"
+    small_tenant.send("POST", used, {"grant_id": grant["id"]}, status=201)
+    ok(small_tenant.call("DELETE", f"{used}/{grant['id']}"), 204)
+    assert undo(vultr(small_tenant), head(small_tenant)) == {"granted": 1, "left": []}
+    ok(small_tenant.call("DELETE", f"/client-grants/{grant['id']}"), 204)
+    revision = head(small_tenant)
+    refused(machine(small_tenant, "iam.change.Undo"), "POST", f"/v1/changes/{revision}/undo")
+    assert undo(admin_, revision) == {"granted": 1, "left": []}
+    assert grant in small_tenant.get("/client-grants")
+    assert [one["id"] for one in small_tenant.get(used)] == [grant["id"]]
+    ok(small_tenant.call("DELETE", f"/client-grants/{grant['id']}"), 204)
+    revision = head(small_tenant)
+    small_tenant.send("POST", "/client-grants", body, status=201)
+    assert [one["why"] for one in undo(admin_, revision)["left"]] == ["the client was granted this API again"]
 
 
 # --- a person who was removed -----------------------------------------------------------------------------------------
