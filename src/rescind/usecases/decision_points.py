@@ -31,14 +31,15 @@ class Admission:
 def admission(reader: Reader, asking: Asking, action: str, organization: object, issuer: Issuer) -> Admission:
     """Where a caller may ask with that action: in the organization that he names, or else in his own.
 
-    A client of the platform may name any, by UUID or public id, and without one asks outside of all. Raises
+    It is named by UUID or public id. A client of the platform may name any, and without one asks outside of all. Raises
     `Unauthenticated`, and `Forbidden`: in the same words for every organization that is not his to ask about.
     """
     named = organization is not None
     requirement = needs(
         action, on="organization", acting=Acting.PERSON if named else Acting.HERE, administrators=action
     )
-    call = Call(asking, requirement, organization if isinstance(organization, str) else "")
+    found = organization_named(reader, organization) if isinstance(organization, str) else None
+    call = Call(asking, requirement, found.id if found else "")
     try:
         asks, scope = admit(reader, call, issuer)
     except (NotFound, Forbidden, Unauthenticated):
@@ -49,7 +50,6 @@ def admission(reader: Reader, asking: Asking, action: str, organization: object,
         raise elsewhere() from None
     assert isinstance(asks, Actor)
     if asks.is_administrator and named:
-        found = organization_named(reader, call.target_id)
         if found is None:
             raise elsewhere()
         scope = found.key
