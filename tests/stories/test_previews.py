@@ -26,6 +26,7 @@ from rescind.api.exchange import Operation, writes
 from rescind.api.impacts import impact_said
 from rescind.api.vultr.face import OPERATIONS as VULTR
 from rescind.app import DOORS, application
+from rescind.model.errors import Changed
 from rescind.model.facts import Fact, FactKind
 from rescind.model.objects import ObjectKind
 from rescind.node import Node, build
@@ -57,7 +58,8 @@ LONGEST = 1 << 62
 class Measure:
     """What the specification finds in the log for some people of one organization, before a write and after it.
 
-    `requests` must have one of every class, and `contexts` all the ways in which conditions may hold.
+    `requests` must have one of every class, and `contexts` all the ways in which conditions may hold: parts of
+    requests, `context` and `subject` and `resource`, as far as they bring them.
     """
 
     def __init__(
@@ -87,8 +89,8 @@ class Measure:
             for context in self.contexts
         ]
 
-    def allows(self, user: int, organization: int | None, about: Request, context: Row, when: When) -> bool:
-        return bool(spec.decide(self.rows, asking(user, organization, about, context), *when).allowed)
+    def allows(self, user: int, organization: int | None, about: Request, brought: Row, when: When) -> bool:
+        return bool(spec.decide(self.rows, asking(user, organization, about, brought), *when).allowed)
 
     def agrees(self, said: Said, who: Mapping[str, int], organization: int, name: str) -> None:
         """Assert that a preview says this of people (keys by id), inside the organization and outside of all."""
@@ -169,10 +171,11 @@ def speaks_of(statement: Said, about: Request, context: Row) -> bool:
     return about[1] != "resource_server" and bool(spec.statement_matches(statement, asking(0, None, about, context)))
 
 
-def asking(user: int, organization: int | None, about: Request, context: Row) -> Row:
+def asking(user: int, organization: int | None, about: Request, brought: Row) -> Row:
     action, kind, identifier = about
     asked = question(user, organization or 0, action)
-    return {**asked, "organization": organization, "resource": {"type": kind, "id": identifier}, "context": context}
+    resource = {**brought.get("resource", {}), "type": kind, "id": identifier}
+    return {**asked, "organization": organization, **brought, "resource": resource}
 
 
 class Place:
@@ -458,7 +461,7 @@ REQUESTS: list[Request] = [
     *(("a", "other", "x"), ("b", "other", ""), ("a", "resource_server", "https://x")),
 ]
 HOW = {"holds": "v", "fails": "w", "odd": ["v"]}
-CONTEXTS: list[Row] = [{"c": HOW[one], "d": HOW[other]} for one, other in itertools.product(HOW, repeat=2)]
+CONTEXTS: list[Row] = [{"context": {"c": HOW[one], "d": HOW[other]}} for one, other in itertools.product(HOW, repeat=2)]
 """Both conditions hold, fail, or cannot be read: each of them whatever the other does."""
 
 IN = "/api/v2/organizations/{organization}"
@@ -641,6 +644,140 @@ def is_conditional(built: Mapping[Edge, int | None], taken: Sequence[Step]) -> b
     """Whether anybody may have a policy that asks for something."""
     held = {thing for _, thing in built} | {f"p{step.policy}" for step in taken if "{p}" in step.call}
     return bool(held & {"p3", "p4", "p5"}) or any(STEPS[step.call] == EDITED for step in taken)
+
+
+# --- what is stored of principals and resources -----------------------------------------------------------------------
+
+
+def asks_of(document: Any, **tests: Any) -> Any:
+    """The same where these are so: `subject__dept="v"` reads `subject.dept`; None asks that there is none."""
+    block: Row = {}
+    for name, value in tests.items():
+        operator = "Null" if value is None else "StringEquals"
+        block.setdefault(operator, {})[name.replace("__", ".")] = "true" if value is None else value
+    return {"Statement": [{**said, "Condition": block} for said in document["Statement"]]}
+
+
+def reading_stored(changing: str, other: str) -> dict[str, Any]:
+    """Documents that read what is stored under two names, of which the first will be changed; of the other one thing
+    alone is asked, because conditions that exclude each other are told of as if they did not."""
+    return {
+        "p0": asks_of(allow("a", "b"), **{changing: "v"}),
+        "p1": asks_of(deny("a", on="thing:*"), **{changing: "w"}),
+        "p2": asks_of(allow("a", "c", on="thing:t1"), **{other: "v"}),
+        "p3": asks_of(deny("*"), **{changing: None}),
+        "p4": asks_of(allow("b"), **{changing: "v", other: "v"}),
+        "p5": asks_of(allow("*"), **{changing: "w"}, context__c="v"),
+        "p6": allow("a", "c"),
+        "p7": asks_of(deny("c"), **{changing: None}, context__c="v"),
+        "pc": allow("a", "b", "c", on=["thing:t1", "thing:t2"]),
+    }
+
+
+VALUES = (None, "v", "w")
+stored_edges = st.dictionaries(
+    st.sampled_from(
+        [
+            *((holder, thing) for holder in ("u0", "u1") for thing in ("g0", "g1", "r0", "r1")),
+            *itertools.product(("g0", "g1"), ("r0", "r1")),
+            *itertools.product(NODES, [f"p{number}" for number in range(8)]),
+        ]
+    ),
+    st.none(),
+    min_size=3,
+    max_size=9,
+)
+
+
+class Told(Measure):
+    """The same where a department is stored of one member, and a tier of one thing."""
+
+    departments: Mapping[When, str | None]
+    tiers: Mapping[When, str | None]
+    who: int
+    within: int
+
+    def allows(self, user: int, organization: int | None, about: Request, brought: Row, when: When) -> bool:
+        dept = self.departments[when] if (user, organization) == (self.who, self.within) else None
+        tier = self.tiers[when] if about[1:] == ("thing", "t1") and organization == self.within else None
+        told = {"subject": {"dept": dept} if dept else {}, "resource": {"tier": tier} if tier else {}}
+        return super().allows(user, organization, about, {**told, **brought}, when)
+
+
+def set_stored(scenery: Scenery, place: Place, dept: str | None, tier: str | None, **headers: str) -> None:
+    for path, properties in ((f"/v1/principals/{place.ids['u0']}", {"dept": dept}), (TIER, {"tier": tier})):
+        method = "PATCH" if "principals" in path else "PUT" if tier else "DELETE"
+        answer = write_stored(scenery, place, method, path, properties, **headers)
+        assert answer.status_code in (200, 204) or (method, answer.status_code) == ("DELETE", 404), answer.text
+
+
+def write_stored(
+    scenery: Scenery, place: Place, method: str, path: str, properties: Row, query: str = "", **headers: str
+) -> Any:
+    headers["Authorization"] = f"Bearer {place.root.key}"
+    sent: Row = {} if method == "DELETE" else {"json": {"properties": properties}}
+    return scenery.tenant.http.request(method, path + query, headers=headers, **sent)
+
+
+TIER = "/v1/resources/thing/t1"
+
+
+@settings(max_examples=40)
+@given(
+    stored_edges,
+    st.sampled_from(VALUES),
+    st.sampled_from(VALUES),
+    st.booleans(),
+    st.sampled_from(VALUES),
+)
+def test_what_is_stored_is_lost_and_gained_as_it_was_said(
+    scenery: Scenery, built: dict[Edge, None], dept: str | None, tier: str | None, of_member: bool, becomes: str | None
+) -> None:
+    """A property is set, altered or taken away, or a resource registered or forgotten: the preview says who loses.
+
+    It says so for requests that bring nothing in its place; what they bring of the other part, of which nothing is
+    stored, is left open.
+    """
+    dept, tier = (dept, None) if of_member else (None, tier)
+    place = Place(scenery.node, scenery.tenant.http)
+    names = ("subject__dept", "resource__tier")
+    place.make(*NODES, documents=reading_stored(*(names if of_member else names[::-1])))
+    for edge in built:
+        place.join(edge)
+    set_stored(scenery, place, dept, tier)
+    method = "PATCH" if of_member else "PUT" if becomes else "DELETE"
+    path = f"/v1/principals/{place.ids['u0']}" if of_member else TIER
+    properties = {"dept": becomes} if of_member else {"tier": becomes}
+    before = place.revision
+
+    preview = write_stored(scenery, place, method, path, properties, "?preview=true")
+
+    assert place.revision == before, "a preview writes nothing"
+    if preview.status_code == 404:
+        assert (method, tier) == ("DELETE", None)
+        return
+    said = preview.json()
+    made = write_stored(scenery, place, method, path, properties, **{"If-Match": preview.headers["ETag"]})
+    assert made.status_code in (200, 204), made.text
+    was, became = (before, said["instant"]), (place.revision, said["instant"])
+    open_part = "resource" if of_member else "subject"
+    name = "tier" if of_member else "dept"
+    measure = Told(
+        place.rows(),
+        was,
+        became,
+        requests=REQUESTS,
+        contexts=[
+            {"context": {"c": one}, open_part: other}
+            for one, other in itertools.product(HOW.values(), ({}, {name: "v"}, {name: "w"}, {name: "x"}))
+        ],
+        known=lambda about: about[1] == "thing" and about[2] != "",
+    )
+    measure.departments = {was: dept, became: becomes if of_member else dept}
+    measure.tiers = {was: tier, became: tier if of_member else becomes}
+    measure.who, measure.within = place.keys["u0"], place.organization
+    who = {place.ids[name]: place.keys[name] for name in ("u0", "u1", "root")}
+    measure.agrees(said, who, place.organization, place.ids["organization"])
 
 
 # --- digests --------------------------------------------------------------------------------------------------------
@@ -835,6 +972,32 @@ def test_a_preview_holds_no_longer_than_it_says_whatever_is_so_then(detachment: 
     assert detachment.make(again.headers["ETag"]).status_code == 204
 
 
+@pytest.mark.parametrize("meddles", [False, True])
+def test_what_is_written_while_an_impact_is_compared_alters_it(scenery: Scenery, *, meddles: bool) -> None:
+    """It is compared before the write waits for its turn: what others wrote until then counts all the same."""
+    place = Place(scenery.node, scenery.tenant.http)
+    place.make("u0", "u1", "g0", "r0", documents={"p0": allow("a")})
+    place.join(("u0", "g0"), ("g0", "r0"), ("r0", "p0"))
+    named = {"role": place.ids["r0"], "group": place.ids["g0"]}
+    digest = scenery.node.service.preview(place.call(roles.detach_group), roles.detach_group, **named).result.digest
+    planned = []
+
+    def detach(unit: Unit, **named: str) -> bool:
+        planned.append(unit.reader.revision)
+        if meddles and len(planned) == 1:
+            place.join(("u1", "g0"))
+        return roles.detach_group(unit, **named)
+
+    if meddles:
+        with pytest.raises(Changed):
+            scenery.node.service.write(place.call(roles.detach_group, digest), detach, **named)
+        assert place.revision == planned[0] + 1, "the other write, and no more"
+    else:
+        scenery.node.service.write(place.call(roles.detach_group, digest), detach, **named)
+        assert place.revision == planned[0] + 1
+    assert len(planned) == 2
+
+
 def test_of_what_is_too_much_to_be_listed_the_first_is_and_the_rest_is_counted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -853,6 +1016,43 @@ def test_of_what_is_too_much_to_be_listed_the_first_is_and_the_rest_is_counted(
     assert (lose["count"], len(lose["principals"])) == (2, 1)
     assert (len(lose["lost"]), lose["more_lost"], lose["gained"], lose["more_gained"]) == (1, 2, [], 0)
     assert len(lose["known"]["lost"]["requests"]) == 1 < lose["known"]["lost"]["total"]
+
+
+def test_the_groups_that_are_too_many_are_shown_part_by_part(
+    detachment: Detachment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the cursor of the part before: each once, with the same digest; of the change that was made as well."""
+    root, people = detachment.root, [detachment.root.person() for _ in range(3)]
+    for number, person in enumerate(people):
+        root.attach_policy(root.policy(allow("disk.Read", on=f"disk:{number}")), user=person.id)
+        root.post(f"/v2/groups/{detachment.group}/members", {"user_id": person.id})
+    monkeypatch.setattr(impacts, "GROUPS_MAX", 1)
+
+    def parts(read: Callable[[str], Said]) -> list[Said]:
+        found = [read("")]
+        while found[-1]["next_groups"]:
+            found.append(read(found[-1]["next_groups"]))
+        assert [part["more_groups"] for part in found] == [3, 2, 1, 0]
+        assert len({part["digest"] for part in found}) == 1
+        return [group for part in found for group in part["groups"]]
+
+    def previewed(cursor: str) -> Said:
+        return dict(root.call("DELETE", f"{detachment.path}?preview=true&groups={cursor}").json())
+
+    before = parts(previewed)
+    named = {"operation": "roles.detach_group", "arguments": {"role": detachment.role, "group": detachment.group}}
+    assert parts(lambda cursor: dict(root.call("POST", f"/v1/preview?groups={cursor}", named).json())) == before
+    assert {name for group in before for name in group["principals"]} == {
+        detachment.ann.id,
+        *(one.id for one in people),
+    }
+    cursor = previewed("")["next_groups"]
+    for other in ("x", cursor[:-1], cursor[::-1]):
+        assert root.call("DELETE", f"{detachment.path}?preview=true&groups={other}").status_code == 400
+    assert root.call("POST", f"/v1/preview?groups={cursor}", named).status_code == 400, "that is another list"
+    do_it(detachment)
+    path = f"/v1/changes/{head(root)}"
+    assert parts(lambda cursor: dict(root.call("GET", f"{path}?groups={cursor}").json()["impact"])) == before
 
 
 def test_those_who_hold_different_things_besides_lose_different_things(world: World) -> None:
@@ -927,6 +1127,25 @@ def test_of_several_who_lose_the_same_all_must_be_seen_for_one_to_be_named(detac
     assert said["groups"] == []
 
 
+def test_it_is_asked_of_all_and_not_only_of_those_who_are_named(
+    detachment: Detachment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One principal of a group is named, and another may not be read: nobody is. So it is beyond the last group."""
+    root, helper = detachment.root, detachment.root.person()
+    take_the_other_way(detachment)
+    root.attach_policy(root.policy(allow("iam.role.DetachGroup")), user=helper.id)
+    root.attach_policy(root.policy(allow("iam.access.Read", on=f"user:{detachment.ann.id}")), user=helper.id)
+    monkeypatch.setattr(impacts, "PRINCIPALS_MAX", 1)
+
+    said = detachment.preview(root.as_(helper.key)).json()
+    assert (said["principals"]["changed"], said["principals"]["hidden"], said["groups"]) == (2, 2, [])
+
+    root.attach_policy(root.policy(allow("disk.Read")), user=detachment.ben.id)
+    monkeypatch.setattr(impacts, "GROUPS_MAX", 0)
+    said = detachment.preview(root.as_(helper.key)).json()
+    assert (said["principals"]["changed"], said["principals"]["hidden"], said["more_groups"]) == (2, 1, 1)
+
+
 @pytest.mark.parametrize("reads", [False, True])
 def test_who_may_not_make_the_change_gets_no_preview_of_it(detachment: Detachment, reads: bool) -> None:
     """403, word for word what the call itself would say, whatever else she may read; 404 for what is not hers."""
@@ -998,6 +1217,24 @@ def test_a_session_that_would_end_is_named(entered: Entered) -> None:
     assert {group["type"] for group in said["groups"]} == {"user", "session"}
     assert entered.root.call("DELETE", path, headers={"If-Match": preview.headers["ETag"]}).status_code == 204
     assert session.status("/v2/roles") == 401
+
+
+def test_a_session_loses_what_its_user_was_said_to_be(entered: Entered) -> None:
+    """What is stored of a person is read of her sessions, too; each is told of under its own name."""
+    reads = asks_of(allow("net.Read"), subject__user__dept="v")
+    role = entered.session["role_id"]
+    entered.root.post(f"/v2/roles/{role}/policies/{entered.root.policy(reads)}")
+    entered.root.call("PATCH", f"/v1/principals/{entered.who.id}", {"properties": {"dept": "v"}})
+
+    path, gone = f"/v1/principals/{entered.who.id}", {"properties": {"dept": None}}
+    said = entered.root.call("PATCH", f"{path}?preview=true", gone).json()
+
+    (group,) = said["groups"]
+    assert (group["type"], group["principals"]) == ("session", [entered.session["id"]])
+    assert [(row["action"], row["condition"], row["verdict"]) for row in group["lost"]] == [
+        ("net.Read", None, "entirely")
+    ]
+    assert said["sessions_ended"] == []
 
 
 def test_entering_a_role_can_be_previewed(entered: Entered) -> None:

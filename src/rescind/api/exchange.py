@@ -15,6 +15,7 @@ from rescind.api.cursors import Cursors
 from rescind.api.impacts import impact_said
 from rescind.api.mail import Mail
 from rescind.api.metrics import CHANGES
+from rescind.api.previews import GROUPS
 from rescind.engine.freshness import Moment
 from rescind.model.errors import Invalid
 from rescind.settings import Settings
@@ -119,10 +120,11 @@ class Exchange:
         impact = _impact_of(request.headers.getlist("if-match"))
         if not operation.previews and (self._is_preview or (impact is not None and request.method != "GET")):
             raise Invalid("this call has no preview")
-        self._call = Call(asking, operation.requires, target_id, impact or "")
         # Who manages the platform goes on with a list after his token was renewed.
         whose = "" if operation.requires.acting in (Acting.PLATFORM, Acting.WITHIN) else verifier_of(asking.token or "")
         self._list_name = f"{request.url.path} {whose}"
+        groups = request.query_params.get(GROUPS, "") if self._is_preview or operation.is_preview else ""
+        self._call = Call(asking, operation.requires, target_id, impact or "", self.groups_from(groups))
         self._headers: dict[str, str] = {}
         self._written: Answer[Any] | None = None
 
@@ -178,7 +180,7 @@ class Exchange:
             "Cache-Control": "no-store",
             "ETag": f'"{answer.result.digest}"',
         }
-        said = impact_said(answer.result, operation, answer.moment)
+        said = impact_said(answer.result, operation, answer.moment, self.groups_after(answer.result))
         return Response(said.model_dump_json(), 200, headers, media_type=_JSON)
 
     @property
@@ -242,6 +244,14 @@ class Exchange:
     def onward(self, place: int | None, about: str) -> str:
         """The cursor of what comes after a place in such a list; empty for none."""
         return self._cursors.after(place, self._list_name + about)
+
+    def groups_from(self, cursor: str) -> int:
+        """The first group of an impact that is asked for. Raises `Invalid` as `window` does."""
+        return self.window(cursor, 1, GROUPS).after or 0
+
+    def groups_after(self, impact: Impact) -> str:
+        """The cursor of the groups that come after those of an impact; empty for none."""
+        return self.onward(impact.next_group, GROUPS)
 
     def cursors(self, page: Page[Any]) -> tuple[str, str]:
         """The cursors of the previous and the next part; empty where there is none."""

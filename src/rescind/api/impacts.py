@@ -114,7 +114,10 @@ class Token(_Said):
 
 
 class ImpactSaid(_Said):
-    """What a write would do. `digest` may stand in `If-Match` of the write; `holds_until` is when time changes it."""
+    """What a write would do. `digest` may stand in `If-Match` of the write; `holds_until` is when time changes it.
+
+    There are so many `more` groups and sessions; the groups that come next are shown for the cursor `next_groups`.
+    """
 
     operation: str
     revision: int
@@ -126,12 +129,14 @@ class ImpactSaid(_Said):
     principals: Counts
     groups: list[ImpactGroup]
     more_groups: int
+    next_groups: str
     sessions_ended: list[str]
+    more_sessions_ended: int
     tokens: list[Token]
 
 
-def impact_said(impact: Impact, operation: str, moment: Moment) -> ImpactSaid:
-    """An impact of an operation, by its name in the log, as it is said."""
+def impact_said(impact: Impact, operation: str, moment: Moment, next_groups: str = "") -> ImpactSaid:
+    """An impact of an operation, by its name in the log, as it is said; with a cursor to the rest of its groups."""
     return ImpactSaid(
         operation=operation,
         revision=moment.revision,
@@ -147,7 +152,9 @@ def impact_said(impact: Impact, operation: str, moment: Moment) -> ImpactSaid:
         ),
         groups=[_group(group) for group in impact.groups],
         more_groups=impact.more_groups,
+        next_groups=next_groups,
         sessions_ended=impact.sessions_ended,
+        more_sessions_ended=impact.more_sessions_ended,
         tokens=[Token(api=api, good_elsewhere_until=until) for api, until in impact.tokens],
     )
 

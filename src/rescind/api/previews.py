@@ -6,6 +6,8 @@ from rescind.api.body import Scope
 from rescind.model.errors import Invalid
 
 _ASKED = "preview=true"
+GROUPS = "groups"
+"""What names the groups of principals that are asked for."""
 
 
 def is_preview(scope: Scope) -> bool:
@@ -31,6 +33,13 @@ PREVIEW_PARAMETERS = [
         "required": False,
         "description": "Say what the call would do, and do nothing.",
         "schema": {"type": "boolean", "const": True},
+    },
+    {
+        "name": GROUPS,
+        "in": "query",
+        "required": False,
+        "description": "The `next_groups` of a preview: go on with the groups of principals that come after it.",
+        "schema": {"type": "string"},
     },
     {
         "name": "If-Match",

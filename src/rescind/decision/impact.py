@@ -5,17 +5,19 @@ part all requests into finitely many classes, so every request is accounted for 
 ask is left open: each may hold or not, so a class may be lost always, never, or only in some circumstances.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import combinations, islice, product
+from typing import Any
 
 from rescind.decision.classes import ResourceClass, TextClass, resource_classes, text_classes
 from rescind.decision.cover import TooMuchWork
 from rescind.decision.decide import AccessRequest, Reason, speaks_of, state_of
 from rescind.decision.effective import EffectivePermission, effective_permissions
 from rescind.decision.match import matches, matches_resource
+from rescind.decision.remains import Settled, remains_where
 from rescind.decision.snapshot import Snapshot
 from rescind.model.apis import RESOURCE_TYPE
 from rescind.model.conditions import Condition, Effect
@@ -100,6 +102,29 @@ def access_of(snapshot: Snapshot) -> Access:
         Holding(held.statement, snapshot.is_of_api(held.policy), held) for held in effective_permissions(snapshot)
     )
     return Access(state_of(AccessRequest("", ""), snapshot), holdings, snapshot.principal.organization != PLATFORM)
+
+
+def access_where(access: Access, part: str, known: Mapping[str, Any]) -> Access:
+    """An access for requests of which one part (`subject`, `resource`) is known, and all of it."""
+    holdings = []
+    for held in access.holdings:
+        said = held.statement
+        settled, left = remains_where(said.condition, part, known, said.effect)
+        if settled is not Settled.FAILS:
+            holdings.append(replace(held, statement=replace(said, condition=left)))
+    return replace(access, holdings=tuple(holdings))
+
+
+def access_on(access: Access, resource_type: str, resource_id: str) -> Access:
+    """An access as far as it reaches one resource."""
+    spoken = literal(resource_id)
+    only = (f"{resource_type}:{spoken}",)
+    holdings = tuple(
+        replace(held, statement=replace(held.statement, resources=only))
+        for held in access.holdings
+        if any(matches_resource(pattern, resource_type, spoken) for pattern in held.statement.resources)
+    )
+    return replace(access, holdings=holdings)
 
 
 @dataclass(frozen=True)

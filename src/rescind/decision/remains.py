@@ -37,6 +37,21 @@ def remains(
     return (Settled.OPEN, Condition(tuple(left))) if left else (Settled.HOLDS, None)
 
 
+def remains_where(
+    condition: Condition | None, part: str, known: Mapping[str, Any], effect: Effect
+) -> tuple[Settled, Condition | None]:
+    """The same where all is known of one part of a request (`subject`, `resource`), and nothing of the others."""
+    if condition is None:
+        return Settled.HOLDS, None
+    left = []
+    for test in condition.tests:
+        if test.path[0] != part:
+            left.append(test)
+        elif not holds(Condition((test,)), {part: known}, effect=effect):
+            return Settled.FAILS, None
+    return (Settled.OPEN, Condition(tuple(left))) if left else (Settled.HOLDS, None)
+
+
 def _is_open(test: ConditionTest, attributes: Mapping[str, Any]) -> bool:
     if test.path[1] in _SETTLED.get(test.path[0], ()):
         return False

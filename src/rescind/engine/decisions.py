@@ -122,6 +122,12 @@ def properties_of(snapshot: Snapshot) -> Json:
     return dict(json.loads(held[0].value or "{}")) if held else _NOTHING
 
 
+def properties_in(reader: Reader, holder: int) -> Json:
+    """The same of a principal or resource by key, as a reader finds them."""
+    stored = [held.fact.value or "{}" for held in reader.intervals([holder], FactKind.PROPERTIES)]
+    return dict(json.loads(stored[0])) if stored else _NOTHING
+
+
 def stored_of(reader: Reader, snapshot: Snapshot) -> Json:
     """What conditions read of a principal that is stored; of a session that is who her user is."""
     principal = snapshot.principal
@@ -450,5 +456,4 @@ def _resource(reader: Noting, scope: int, type_: str, id_: str) -> Made[Json]:
     if found is None:
         # One that is registered later names its organization; outside there is nothing that it would name.
         return Made(_NOTHING, reader.revision, (-scope,) if scope else None, generation=reader.generation)
-    stored = [held.fact.value or "{}" for held in reader.intervals([found.key], FactKind.PROPERTIES)]
-    return reader.made(json.loads(stored[0]) if stored else _NOTHING)
+    return reader.made(properties_in(reader, found.key))

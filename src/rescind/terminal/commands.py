@@ -186,7 +186,7 @@ def preview(
     from rescind.app import VERBS
     from rescind.terminal import asking, machines, operations, show
     from rescind.terminal.names import names_of_impact
-    from rescind.terminal.progress import waiting
+    from rescind.terminal.progress import comparing
     from rescind.usecases import verbs
 
     if is_listed:
@@ -198,8 +198,12 @@ def preview(
     read = operations.read_arguments(verb, arguments)
     service = asking.open_service(database)
     operator, item = operations.placed(service, "preview", verb, read, organization)
-    with asking.hinting(service, operator), operations.needing_nobody(operation), waiting(_COMPARED, quiet=as_json):
-        answer = service.preview_as(operator, verbs.run, VERBS, [item])
+    with (
+        asking.hinting(service, operator),
+        operations.needing_nobody(operation),
+        comparing(_COMPARED, quiet=as_json) as seen,
+    ):
+        answer = service.preview_as(replace(operator, seen=seen), verbs.run, VERBS, [item])
     if as_json:
         machines.impact(answer, operation)
     else:
@@ -230,7 +234,7 @@ def revoke(
 
     from rescind.app import VERBS
     from rescind.terminal import asking, consent, operations, show
-    from rescind.terminal.progress import waiting
+    from rescind.terminal.progress import comparing
     from rescind.usecases import revocations
 
     verb = operations.find(operation)
@@ -241,11 +245,12 @@ def revoke(
     service = asking.open_service(database)
     operator, item = operations.placed(service, "revoke", verb, read, organization)
     with asking.hinting(service, operator), operations.needing_nobody(operation):
-        with waiting(_COMPARED, quiet=as_json):
-            shown = service.preview_as(operator, revocations.apply, VERBS, [item])
+        with comparing(_COMPARED, quiet=as_json) as seen:
+            shown = service.preview_as(replace(operator, seen=seen), revocations.apply, VERBS, [item])
         digest = consent.agreed(service, shown, "Take this away?", yes=yes, as_json=as_json, if_match=if_match)
-        with waiting("Taking it away", quiet=as_json):
-            done = service.operate(replace(operator, impact=digest), str(uuid7()), revocations.apply, VERBS, [item])
+        with comparing("Taking it away", quiet=as_json) as seen:
+            agreed = replace(operator, impact=digest, seen=seen)
+            done = service.operate(agreed, str(uuid7()), revocations.apply, VERBS, [item])
     if as_json:
         from rescind.terminal import machines
 
@@ -264,18 +269,19 @@ def undo(*, database: str, as_json: bool, organization: str, revision: str, yes:
 
     from rescind.terminal import asking, consent, show
     from rescind.terminal.names import names_of_facts
-    from rescind.terminal.progress import waiting
+    from rescind.terminal.progress import comparing
     from rescind.usecases import undo as cases
     from rescind.usecases.service import Operator
 
     consent.demand_somebody(yes=yes)
     service = asking.open_service(database)
     operator = Operator("undo", organization or asking.organization_of(service, revision))
-    with waiting(_COMPARED, quiet=as_json):
-        shown = service.preview_as(operator, cases.undo, revision=revision)
+    with comparing(_COMPARED, quiet=as_json) as seen:
+        shown = service.preview_as(replace(operator, seen=seen), cases.undo, revision=revision)
     digest = consent.agreed(service, shown, "Give this back?", yes=yes, as_json=as_json)
-    with waiting("Giving it back", quiet=as_json):
-        done = service.operate(replace(operator, impact=digest), str(uuid7()), cases.undo, revision=revision)
+    with comparing("Giving it back", quiet=as_json) as seen:
+        agreed = replace(operator, impact=digest, seen=seen)
+        done = service.operate(agreed, str(uuid7()), cases.undo, revision=revision)
     if as_json:
         from rescind.terminal import machines
 
@@ -320,18 +326,18 @@ def log(*, database: str, as_json: bool, organization: str, revision: str | None
 def _log_one(service: "Service", organization: str, revision: str, *, as_json: bool) -> None:
     from rescind.terminal import asking, show
     from rescind.terminal.names import names_of_changes, names_of_impact
-    from rescind.terminal.progress import waiting
+    from rescind.terminal.progress import comparing
     from rescind.usecases import history
 
     def when(view: "View") -> "list[Moment]":
         return history.around(view, revision=revision)
 
     def asked(view: "View", past: "Sequence[View]") -> "tuple[ChangeView, Impact, Names]":
-        found, impact = history.get(view, past, revision=revision)
+        found, impact = history.get(view, past, revision=revision, seen=seen)
         assert impact is not None
         return found, impact, names_of_changes(view, [found]) | names_of_impact(view, impact)
 
-    with waiting(_COMPARED, quiet=as_json):
+    with comparing(_COMPARED, quiet=as_json) as seen:
         found, impact, names = asking.look(service, "log", organization, asked, when)
     if as_json:
         from rescind.terminal import machines

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from rich.progress import Progress, ProgressColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from rescind.store.contract import Reader
 from rescind.terminal.text import console
+from rescind.usecases.impacts import Seen
 from rescind.usecases.unit import View
 
 
@@ -21,17 +22,16 @@ def watched(view: View, said: str, *, quiet: bool) -> Iterator[View]:
 
 
 @contextmanager
-def waiting(said: str, *, quiet: bool) -> Iterator[None]:
-    """The same while it cannot be told how much there is to do."""
-    with _bar(TimeElapsedColumn(), quiet=quiet) as bar:
-        bar.add_task(said, total=None)
-        yield
+def comparing(said: str, *, quiet: bool) -> Iterator[Seen]:
+    """The same while an impact is found out; what is yielded is to be told how many principals were compared."""
+    with _bar(quiet=quiet) as bar:
+        task = bar.add_task(said, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _bar(*more: ProgressColumn, quiet: bool) -> Progress:
+def _bar(*, quiet: bool) -> Progress:
     aside = console(is_aside=True)
-    columns = (*Progress.get_default_columns()[:2], *more) if more else Progress.get_default_columns()
-    return Progress(*columns, console=aside, transient=True, disable=quiet or not aside.is_terminal)
+    return Progress(console=aside, transient=True, disable=quiet or not aside.is_terminal)
 
 
 class _Watched:

@@ -134,6 +134,8 @@ def impact(found: Impact, names: Names, *, is_aside: bool = False) -> None:
         out.print(styled((f"And {found.more_groups} more groups of principals.", DOUBT)))
     for session in found.sessions_ended:
         out.print(styled((f"- session {names.get(session, session)} ends", LOST)))
+    if found.more_sessions_ended:
+        out.print(styled((f"- and {found.more_sessions_ended} more sessions end", LOST)))
     for api, instant in found.tokens:
         out.print(styled((f"Tokens for {api} may be good elsewhere until {time_line(instant)}.", DOUBT)))
     holds = "until something is written"

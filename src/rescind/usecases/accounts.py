@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
@@ -27,6 +27,25 @@ UPDATE, APP_METADATA, OWN_METADATA = "update:users", "update:users_app_metadata"
 METADATA_BYTES_MAX = 64 * 1024
 CONNECTION = "Username-Password-Authentication"
 """The built-in connection: users with a password of their own here."""
+
+
+class Members(TypedDict, total=False):
+    """What may be said of an account."""
+
+    user_id: str
+    email: str
+    username: str
+    phone_number: str
+    name: str
+    given_name: str | None
+    family_name: str | None
+    nickname: str | None
+    picture: str | None
+    blocked: bool
+    email_verified: bool
+    phone_verified: bool
+    user_metadata: dict[str, Any]
+    app_metadata: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +140,7 @@ def get(view: View, user: str) -> AccountView:
     return describe(view, [view.user(user)])[0]
 
 
-def create(unit: Unit, *, members: Mapping[str, Any], password_verifier: str | None) -> str:
+def create(unit: Unit, *, members: Members, password_verifier: str | None) -> str:
     """Make an account that is the person's own and return its public id. It has an e-mail address, or a username."""
     email, username = members.get("email"), members.get("username")
     chosen = members.get("user_id")
@@ -143,7 +162,7 @@ def create(unit: Unit, *, members: Mapping[str, Any], password_verifier: str | N
     return unit.spelling(user)
 
 
-def update(unit: Unit, *, user: str, members: Mapping[str, Any], password_verifier: str | None) -> str:
+def update(unit: Unit, *, user: str, members: Members, password_verifier: str | None) -> str:
     """Change what is given. Keys of metadata are merged, a key that is None goes; an empty object clears it."""
     found = unit.user(user)
     _demand_scope_for(unit, found, members, with_password=password_verifier is not None)

@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from rescind.model.apis import SYSTEM_API, scope_of, scope_value
 from rescind.model.errors import Conflict, Forbidden, Invalid, NotFound
@@ -27,6 +27,19 @@ DEFINING = (*DEFAULTS, "enforce_policies", "token_dialect")
 """The members that decide which tokens are issued: they are kept in the log, all others in the profile."""
 SYSTEM_CHANGEABLE = ("token_lifetime", "token_lifetime_for_web", "subject_type_authorization")
 SECRET_LENGTH_MIN = 16
+
+
+class Members(TypedDict, total=False):
+    """What may be said of an API: these decide which tokens are issued, and others are kept as they are."""
+
+    allow_offline_access: bool | None
+    skip_consent_for_verifiable_first_party_clients: bool | None
+    subject_type_authorization: dict[str, dict[str, str | None] | None] | None
+    token_lifetime: int | None
+    token_lifetime_for_web: int | None
+    signing_alg: str | None
+    enforce_policies: bool | None
+    token_dialect: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,7 @@ def create(
     identifier: str,
     name: str | None,
     scopes: Sequence[tuple[str, str | None]] | None,
-    members: Mapping[str, Any],
+    members: Members,
     signing_secret: str | None = None,
 ) -> str:
     """Register an API and return its public id; members that decide nothing are kept as they are."""
@@ -103,7 +116,7 @@ def update(
     unit: Unit,
     *,
     api: str,
-    members: Mapping[str, Any],
+    members: Members,
     name: str | None = None,
     scopes: Sequence[tuple[str, str | None]] | None = None,
     signing_secret: str | None = None,
@@ -112,9 +125,9 @@ def update(
 
     A member that is None is taken away.
     """
-    api_now, members = named(unit, api), _policies(members)
+    api_now, changes = named(unit, api), _policies(members)
     known = describe(unit, [api_now])[0]
-    is_more = name is not None or scopes is not None or not set(members) <= set(SYSTEM_CHANGEABLE)
+    is_more = name is not None or scopes is not None or not set(changes) <= set(SYSTEM_CHANGEABLE)
     if known.is_system and is_more:
         raise Invalid("System resource servers cannot be patched.")
     if name is not None:
@@ -124,12 +137,12 @@ def update(
         _set_scopes(unit, api_now, known.identifier, scopes, known=scopes_of(unit, api_now))
         order = [scope for scope, _ in scopes]
     enforces = known.definition.get("enforce_policies")
-    if members.get("enforce_policies", enforces) != enforces and not unit.actor.is_client:
+    if changes.get("enforce_policies", enforces) != enforces and not unit.actor.is_client:
         raise Forbidden("only a client may change whether an API enforces permissions")
-    definition = {**known.definition, **{key: value for key, value in members.items() if key in DEFINING}}
+    definition = {**known.definition, **{key: value for key, value in changes.items() if key in DEFINING}}
     definition = {key: value for key, value in definition.items() if value is not None}
     unit.open(Fact(FactKind.API_DEFINITION, api_now.key, value=_stored({**DEFAULTS, **definition, "scopes": order})))
-    unit.write_profile(api_now, extras=_extras({**known.extras, **members}))
+    unit.write_profile(api_now, extras=_extras({**known.extras, **changes}))
     if signing_secret is not None or (definition.get("signing_alg") == "HS256" and known.signing_secret is None):
         _write_secret(unit, api_now, signing_secret or secrets.token_urlsafe(32))
     return known.public_id

@@ -12,7 +12,7 @@ from rescind.model.errors import Invalid, NotFound
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object
 from rescind.store.contract import Page, Window
-from rescind.usecases.impacts import Impact, compared
+from rescind.usecases.impacts import Impact, Seen, compared, unseen
 from rescind.usecases.unit import View
 
 # One spelling of each number, and none that a column cannot hold.
@@ -36,16 +36,20 @@ def page(view: View, window: Window) -> Page[ChangeView]:
     return Page([_described(change) for change in found.items], found.total, found.before, found.after)
 
 
-def get(view: View, past: Sequence[View], *, revision: str) -> tuple[ChangeView, Impact | None]:
+def get(
+    view: View, past: Sequence[View], *, revision: str, groups_from: int = 0, seen: Seen = unseen
+) -> tuple[ChangeView, Impact | None]:
     """One change of the organization, by its number as it is spelled, with its body as it was hashed.
 
-    With the views of `around` it comes with its impact.
+    With the views of `around` it comes with its impact: its first groups, or those from a place on.
     """
     change = found(view, revision)
     if not past:
         return _described(change), None
     before, after = past
-    return _described(change), compared(view, plan_of(view, change), before.reader, after.reader)
+    return _described(change), compared(
+        view, plan_of(view, change), before.reader, after.reader, groups_from=groups_from, seen=seen
+    )
 
 
 def found(view: View, revision: str) -> Change:

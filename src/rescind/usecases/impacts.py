@@ -1,7 +1,7 @@
 """Impacts: whom a planned write touches, what each of them loses and gains, and what stays by which paths."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -23,12 +23,14 @@ from rescind.usecases.actor import Actor
 from rescind.usecases.paths import Step, steps_of
 from rescind.usecases.planned import Planned
 from rescind.usecases.searches import Known as KnownTexts
+from rescind.usecases.stored import Stored
 from rescind.usecases.unit import Unit, View
 
 GROUPS_MAX = 50
 PRINCIPALS_MAX = 20
 KNOWN_MAX = 200
 ROWS_MAX = 200
+SESSIONS_MAX = 200
 """What is listed of each; the rest is counted."""
 _CHUNK = 500
 
@@ -67,6 +69,7 @@ _BEARS_ON_DECISIONS = frozenset(
         FactKind.API_SCOPE,
         FactKind.CLIENT_GRANT,
         FactKind.GRANT_DEFINITION,
+        FactKind.PROPERTIES,
     }
 )
 
@@ -128,6 +131,9 @@ class Impact:
     digest: str
     changed: int
     hidden: int
+    next_group: int | None = None
+    """Where the groups that come after these begin."""
+    more_sessions_ended: int = 0
 
 
 def explained(rows: Sequence[Row], had: View, has: View) -> tuple[list[Loses], int]:
@@ -145,16 +151,33 @@ def explained(rows: Sequence[Row], had: View, has: View) -> tuple[list[Loses], i
     return found, len(rows) - len(found)
 
 
-def impact_of(unit: Unit) -> Impact:
+def unseen(done: int, total: int) -> None:
+    """Nobody looks on."""
+
+
+Seen = Callable[[int, int], None]
+"""Hears how many principals have been compared, of how many."""
+
+
+def impact_of(unit: Unit, groups_from: int = 0, seen: Seen = unseen) -> Impact:
     """The impact of what a unit has planned, as far as who asks may read what the principals have."""
     plan, before = unit.plan, unit.reader
     after = Planned(before, plan)
-    return compared(unit, plan, before, after)
+    return compared(unit, plan, before, after, groups_from=groups_from, seen=seen)
 
 
-def compared(view: View, plan: Plan, before: Reader, after: Reader) -> Impact:
-    """The impact of a plan from one reader to another, as far as who asks may read what the principals have."""
-    return _Comparison(view, plan, before, after).impact()
+def compared(
+    view: View, plan: Plan, before: Reader, after: Reader, *, groups_from: int = 0, seen: Seen = unseen
+) -> Impact:
+    """The impact of a plan from one reader to another, as far as who asks may read what the principals have.
+
+    Of the groups the first are told of, or those from a place on that another impact named.
+    """
+    return _Comparison(view, plan, before, after, seen).impact(groups_from)
+
+
+_Pairwise = tuple[Access, Access]
+"""An access before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,58 +199,76 @@ class _Alike:
     keys: list[int] = field(default_factory=list)
 
 
+def _note(
+    alike: dict[tuple[Any, ...], _Alike], place: tuple[int, ObjectKind], key: int, was: Access, would_be: Access
+) -> None:
+    """Put a principal to those with the same accesses, if they differ."""
+    if was.key != would_be.key:
+        alike.setdefault((*place, was.key, would_be.key), _Alike(was, would_be)).keys.append(key)
+
+
 class _Comparison:
-    def __init__(self, view: View, plan: Plan, before: Reader, after: Reader) -> None:
+    def __init__(self, view: View, plan: Plan, before: Reader, after: Reader, seen: Seen) -> None:
+        self._seen = seen
         self._view_before = View(before, view.asks, view.organization)
         self._asks = view.asks
         self._plan = plan
         self._before = before
         self._after = after
         self._view_after = View(after, view.asks, view.organization)
+        self._stored = Stored(before, after, plan)
         self._ends: list[int] = []
-        self._accesses: dict[Any, tuple[Access, Access]] = {}
+        self._accesses: dict[Any, list[_Pairwise]] = {}
         self._texts: dict[int, KnownTexts] = {}
 
-    def impact(self) -> Impact:
-        touched = _Touched(self._before, self._after, self._plan)
+    def impact(self, groups_from: int) -> Impact:
+        touched = _touched_by(self._before, self._after, self._plan, self._stored)
         alike: dict[tuple[Any, ...], _Alike] = {}
         sessions = []
+        done = 0
         for scope, keys in touched.by_scope():
-            for key, kind, was, would_be in self._compared(scope, keys):
-                if was.key != would_be.key:
-                    found = alike.setdefault((scope, kind, was.key, would_be.key), _Alike(was, would_be))
-                    found.keys.append(key)
+            for start in range(0, len(keys), _CHUNK):
+                chunk = keys[start : start + _CHUNK]
+                for key, kind, was, would_be in self._compared(scope, chunk):
+                    _note(alike, (scope, kind), key, was, would_be)
+                done += len(chunk)
+                self._seen(done, len(touched))
         for pair in self._sessions(touched.sessions):
             self._note_ends(pair.before, pair.after)
             was, would_be = _of_session(pair.before), _of_session(pair.after)
             if would_be.state is not None and was.state is None:
                 sessions.append(pair)
-            if was.key != would_be.key:
-                place = pair.principal.organization, ObjectKind.SESSION
-                alike.setdefault((*place, was.key, would_be.key), _Alike(was, would_be)).keys.append(pair.key)
-        return self._said(alike, len(touched), sessions)
+            place = pair.principal.organization, ObjectKind.SESSION
+            for before, after in self._pairs((pair.before, pair.after), (was, would_be)):
+                _note(alike, place, pair.key, before, after)
+        return self._said(alike, len(touched), sessions, groups_from)
+
+    def _pairs(self, snapshots: tuple[Snapshot, Snapshot], accesses: _Pairwise) -> list[_Pairwise]:
+        """The accesses of one principal before and after: of all requests, and of those that what is stored settles."""
+        return [accesses, *self._stored.accesses(snapshots, accesses)]
 
     def _compared(self, scope: int, keys: Sequence[int]) -> Iterator[tuple[int, ObjectKind, Access, Access]]:
         """Memberships, or outside of organizations users and clients, with their accesses before and after."""
-        for start in range(0, len(keys), _CHUNK):
-            chunk = keys[start : start + _CHUNK]
-            objects = self._after.objects(chunk)
-            beside = self._beside(scope, chunk)
-            seeds = {scope, *chunk, *(key for keys in beside.values() for key in keys)} - {PLATFORM}
-            was, would_be = by_holder(self._before.surroundings(seeds)), by_holder(self._after.surroundings(seeds))
-            for key in chunk:
-                user = next(iter(beside.get(key, ())), PLATFORM)
-                principal = Principal(key) if scope == PLATFORM else Principal(user, scope, key)
-                own = [key, *beside.get(key, ())]
-                # Who holds the same in the same state has the same access: most need no snapshot of their own.
-                signature = scope, self._signature(was, own), self._signature(would_be, own)
-                found = self._accesses.get(signature)
-                if found is None:
-                    before = snapshot_of(self._before, principal, fetch=was)
-                    after = snapshot_of(self._after, principal, fetch=would_be)
-                    self._note_ends(before, after)
-                    found = self._accesses[signature] = access_of(before), access_of(after)
-                yield key, objects[key].kind, *found
+        objects = self._after.objects(keys)
+        beside = self._beside(scope, keys)
+        seeds = {scope, *keys, *(key for others in beside.values() for key in others)} - {PLATFORM}
+        was, would_be = by_holder(self._before.surroundings(seeds)), by_holder(self._after.surroundings(seeds))
+        for key in keys:
+            user = next(iter(beside.get(key, ())), PLATFORM)
+            principal = Principal(key) if scope == PLATFORM else Principal(user, scope, key)
+            own = [key, *beside.get(key, ())]
+            # Who holds the same in the same state has the same access: most need no snapshot of their own.
+            signature = scope, self._signature(was, own), self._signature(would_be, own)
+            found = self._accesses.get(signature) if key not in self._stored.principals else None
+            if found is None:
+                before = snapshot_of(self._before, principal, fetch=was)
+                after = snapshot_of(self._after, principal, fetch=would_be)
+                self._note_ends(before, after)
+                found = self._pairs((before, after), (access_of(before), access_of(after)))
+                if key not in self._stored.principals:
+                    self._accesses[signature] = found
+            for pair in found:
+                yield key, objects[key].kind, *pair
 
     def _beside(self, scope: int, keys: Sequence[int]) -> dict[int, set[int]]:
         """The users of memberships, also of those that end or begin; outside of organizations users' memberships."""
@@ -276,21 +317,27 @@ class _Comparison:
                 if fact.expires_at is not None and fact.expires_at > snapshot.instant
             ]
 
-    def _said(self, alike: Mapping[tuple[Any, ...], _Alike], touched: int, sessions: Sequence[_Pair]) -> Impact:
+    def _said(
+        self, alike: Mapping[tuple[Any, ...], _Alike], touched: int, sessions: Sequence[_Pair], groups_from: int
+    ) -> Impact:
         ordered = sorted(alike.items(), key=lambda item: (-len(item[1].keys), item[1].keys[0]))
-        hidden = 0
-        changed = sum(len(found.keys) for _, found in ordered)
-        groups = []
-        for (scope, *_), found in ordered[:GROUPS_MAX]:
-            group = self._group(scope, found)
-            if group is None:
-                hidden += len(found.keys)
-            elif group.before == group.after and group.lost == group.gained == []:
-                # Other statements, which allow the same.
-                changed -= len(found.keys)
-            else:
+        changed: set[int] = set()
+        hidden: set[int] = set()
+        groups: list[Group] = []
+        more: list[int] = []
+        for place, ((scope, *_), found) in enumerate(ordered):
+            if not self._may_read_all(found.keys):
+                hidden.update(found.keys)
+            elif len(groups) == GROUPS_MAX:
+                more.append(place)
+            elif place >= groups_from:
+                group = self._group(scope, found)
+                if group.before == group.after and group.lost == group.gained == []:
+                    # Other statements, which allow the same.
+                    continue
                 groups.append(group)
-        plan = self._plan
+            changed.update(found.keys)
+        plan, ended = self._plan, self._names_of_ended(sessions)
         ids = _ids(self._view_after, plan)
         # What the write itself gives for a while is given from then on: that is another instant each time.
         given_until = {fact.expires_at for fact in plan.opened}
@@ -300,13 +347,15 @@ class _Comparison:
             [{**fact_body(ended.fact, ids), "since": ended.revision_from} for ended in plan.closed],
             touched,
             groups,
-            max(0, len(ordered) - GROUPS_MAX),
-            self._names_of_ended(sessions),
+            len(more),
+            ended[:SESSIONS_MAX],
             self._tokens(found for _, found in ordered),
             min(self._ends, default=None),
             self._digest(ordered, [pair.key for pair in sessions], stands_until),
-            changed,
-            hidden,
+            len(changed),
+            len(hidden),
+            next(iter(more), None),
+            len(ended[SESSIONS_MAX:]),
         )
 
     def _names_of_ended(self, sessions: Sequence[_Pair]) -> list[str]:
@@ -314,11 +363,8 @@ class _Comparison:
         objects = self._after.objects({key for pair in sessions for key in (pair.key, pair.principal.user)})
         return sorted(objects[pair.key].id for pair in sessions if self._may_read(objects[pair.principal.user]))
 
-    def _group(self, scope: int, found: _Alike) -> Group | None:
-        keys = found.keys[:PRINCIPALS_MAX]
-        who = self._people(keys)
-        if not all(self._may_read(person) for person in who):
-            return None
+    def _group(self, scope: int, found: _Alike) -> Group:
+        who = self._people(found.keys[:PRINCIPALS_MAX])
         organization = self._after.objects([scope])[scope].id if scope != PLATFORM else None
         type_ = who[0].kind.label
         names = [person.id for person in who]
@@ -345,6 +391,14 @@ class _Comparison:
                 users[held.fact.holder] = held.fact.thing
         people = self._after.objects(set(users.values()))
         return [people[users[key]] if key in users else objects[key] for key in keys]
+
+    def _may_read_all(self, keys: Sequence[int]) -> bool:
+        asks = self._asks
+        # The others may of all or of none.
+        is_asked_of_each = isinstance(asks, Actor) and not (asks.is_administrator or asks.is_root)
+        keys = keys if is_asked_of_each else keys[:1]
+        parts = (keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK))
+        return all(self._may_read(person) for part in parts for person in self._people(part))
 
     def _may_read(self, person: Object) -> bool:
         asks = self._asks
@@ -390,22 +444,40 @@ class _Comparison:
         return sha256(text.encode()).hexdigest()
 
 
-class _Touched:
-    """Whose decisions a plan may change: everything above what it opens and closes, before and after."""
+def _touched_by(before: Reader, after: Reader, plan: Plan, stored: Stored) -> "_Touched":
+    """Whose decisions a plan may change: all above what it opens and closes, and above what reads what it stores."""
+    facts = [*plan.opened, *(ended.fact for ended in plan.closed)]
+    bearing = [fact for fact in facts if fact.kind in _BEARS_ON_DECISIONS]
+    whole = {fact.holder for fact in bearing if fact.kind in (FactKind.EXISTENCE, FactKind.BLOCK)}
+    touched = _Touched(before, after, {fact.holder for fact in bearing}, whole)
+    for scope, policies in stored.readers():
+        touched.add(_Touched(before, after, policies), scope)
+    return touched
 
-    def __init__(self, before: Reader, after: Reader, plan: Plan) -> None:
+
+class _Touched:
+    """Everybody above some objects, before and after: members by organization, people and clients outside, sessions."""
+
+    def __init__(self, before: Reader, after: Reader, below: Collection[int], whole: Collection[int] = ()) -> None:
         self._readers = (before, after)
         self.members: dict[int, set[int]] = {}
         self.outside: set[int] = set()
         self.sessions: set[int] = set()
-        facts = [*plan.opened, *(ended.fact for ended in plan.closed)]
-        bearing = [fact for fact in facts if fact.kind in _BEARS_ON_DECISIONS]
         self._seen: set[int] = set()
-        frontier = {fact.holder for fact in bearing}
-        self._whole = {fact.holder for fact in bearing if fact.kind in (FactKind.EXISTENCE, FactKind.BLOCK)}
+        self._whole = whole
+        frontier = set(below)
         while frontier:
             self._seen |= frontier
             frontier = self._above(frontier) - self._seen
+
+    def add(self, other: "_Touched", scope: int) -> None:
+        """Take over those of one scope."""
+        if scope == PLATFORM:
+            self.outside |= other.outside
+            return
+        self.members.setdefault(scope, set()).update(other.members.get(scope, ()))
+        sessions = self._readers[1].objects(other.sessions)
+        self.sessions |= {key for key in other.sessions if sessions[key].owner == scope}
 
     def by_scope(self) -> Iterator[tuple[int, list[int]]]:
         """The memberships by organization, and outside of all the users and clients."""
@@ -428,7 +500,7 @@ class _Touched:
             if kind is ObjectKind.ORGANIZATION:
                 found |= self._of_organizations(of_kind)
             # What somebody has in organizations hangs on her memberships, but for whether she is there at all.
-            leading = of_kind & self._whole if kind is ObjectKind.USER else of_kind
+            leading = of_kind.intersection(self._whole) if kind is ObjectKind.USER else of_kind
             kinds = _EDGES_UP.get(kind, ())
             if kinds and leading:
                 for reader in self._readers:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rescind.engine.decisions import properties_in
 from rescind.engine.principals import EMAIL_PREFIX, alias_field
 from rescind.model.errors import Conflict, Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
@@ -60,8 +61,7 @@ def alias_of(view: View, holder: Object) -> str | None:
 
 def properties_of(view: View, holder: Object) -> Json:
     """What is stored of a principal or resource here."""
-    stored = [fact.value or "{}" for fact in view.facts(holder.key, FactKind.PROPERTIES)]
-    return dict(json.loads(stored[0])) if stored else {}
+    return properties_in(view.reader, holder.key)
 
 
 def set_properties(unit: Unit, holder: Object, properties: Json) -> None:

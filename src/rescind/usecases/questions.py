@@ -1,14 +1,12 @@
 """Questions answered from the facts themselves, with reasons: what the engine answers must be the same."""
 
-import json
 from dataclasses import dataclass
 
 from rescind.decision.decide import AccessRequest, Decision, decide
 from rescind.decision.snapshot import Snapshot
-from rescind.engine.decisions import Json, Question, attributes_of, stored_of
+from rescind.engine.decisions import Json, Question, attributes_of, properties_in, stored_of
 from rescind.engine.principals import named, snapshot_of
 from rescind.engine.resources import find_resource
-from rescind.model.facts import FactKind
 from rescind.store.contract import Reader
 
 
@@ -45,5 +43,4 @@ def posed(reader: Reader, question: Question, snapshot: Snapshot, resource: Json
 def resource_of(reader: Reader, question: Question) -> Json:
     """What is stored of the resource of a question."""
     found = find_resource(reader, question.scope, question.resource_type, question.resource_id)
-    stored = reader.intervals([found.key], FactKind.PROPERTIES) if found else []
-    return dict(json.loads(stored[0].fact.value or "{}")) if stored else {}
+    return properties_in(reader, found.key) if found else {}

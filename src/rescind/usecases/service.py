@@ -31,7 +31,7 @@ from rescind.usecases.actor import (
     welcome,
 )
 from rescind.usecases.escalation import refuse_escalation
-from rescind.usecases.impacts import Impact, impact_of
+from rescind.usecases.impacts import Impact, Seen, impact_of, unseen
 from rescind.usecases.issuer import Issuer
 from rescind.usecases.requirements import Acting, Requirement
 from rescind.usecases.unit import Unit, View
@@ -63,26 +63,28 @@ class Call:
     """A request together with what its door requires of it.
 
     `target_id` names the object that the call is about: the first in its path, or else in its body. It may be a token.
-    `impact` is the digest of the one that a write must have.
+    `impact` is the digest of the one that a write must have, `groups_from` the first group of one that a preview shows.
     """
 
     asking: Asking
     requirement: Requirement
     target_id: str = field(default="", repr=False)
     impact: str = ""
+    groups_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
     """The operator at the machine itself, through a command, outside of organizations or in one: by id or slug.
 
-    `impact` is the digest of the one that a write must have.
+    `impact` is the digest of the one that a write must have; `seen` hears of how far an impact has been found out.
     """
 
     command: str
     organization: str = ""
     impact: str = ""
     request_id: str = ""
+    seen: Seen = unseen
 
     def place(self, reader: Reader) -> int:
         """The key of the organization. Raises `NotFound`."""
@@ -166,11 +168,12 @@ class Service:
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
             unit, result, origin = self._planned(reader, next_key, now, call, usecase, *args, **kwargs)
-            _refuse_another(unit, call.impact)
+            _refuse_another(unit, call.impact, seen)
             return unit, result, origin
 
         # A stranger must not stand in the queue for the lock.
         self._refuse_unknown(call)
+        seen = self.preview(call, usecase, *args, **kwargs) if call.impact else None
         return self._write(planned)
 
     def preview(
@@ -180,7 +183,7 @@ class Service:
         moment = self._freshness.now()
         with self._store.reading(moment.revision, moment.instant) as reader:
             unit, _, _ = self._planned(reader, FIRST_PREVIEWED_KEY, moment.instant + 1, call, usecase, *args, **kwargs)
-            return Answer(impact_of(unit), moment, unit.asks, unit.organization)
+            return Answer(impact_of(unit, call.groups_from), moment, unit.asks, unit.organization)
 
     def preview_as(
         self, operator: Operator, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
@@ -191,7 +194,7 @@ class Service:
             unit, _, _ = self._operated(
                 reader, FIRST_PREVIEWED_KEY, moment.instant + 1, operator, usecase, *args, **kwargs
             )
-            return Answer(impact_of(unit), moment, None, unit.organization)
+            return Answer(impact_of(unit, seen=operator.seen), moment, None, unit.organization)
 
     def operate(
         self,
@@ -207,9 +210,10 @@ class Service:
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
             unit, result, origin = self._operated(reader, next_key, now, who, usecase, *args, **kwargs)
-            _refuse_another(unit, who.impact)
+            _refuse_another(unit, who.impact, seen)
             return unit, result, origin
 
+        seen = self.preview_as(who, usecase, *args, **kwargs) if who.impact else None
         return self._write(planned)
 
     def _operated(
@@ -341,9 +345,18 @@ class Service:
         return Answer(result, moment, unit.asks, unit.organization, change)
 
 
-def _refuse_another(unit: Unit, impact: str) -> None:
-    """Refuse a write that has another impact than the one with that digest, if one is named."""
-    if impact and not compare_digest(impact_of(unit).digest, impact):
+def _refuse_another(unit: Unit, impact: str, seen: Answer[Impact] | None) -> None:
+    """Refuse a write that has another impact than the one with that digest, if one is named.
+
+    What was `seen` before is still so as long as nothing was written since and time has changed nothing: so others
+    need not wait for the lock while much is compared.
+    """
+    if seen is None:
+        return
+    until = seen.result.holds_until
+    is_so = seen.moment.revision == unit.reader.revision and (until is None or unit.reader.instant < until)
+    now = seen.result if is_so else impact_of(unit)
+    if not compare_digest(now.digest, impact):
         raise Changed("the impact is no longer the one that was previewed")
 
 
@@ -404,23 +417,29 @@ def _admit_member(reader: Reader, call: Call) -> Actor:
         return actor
     if acting in (Acting.PERSON, Acting.HEIR):
         actor = in_named_organization(reader, actor, call.target_id, may_have_ended=acting is Acting.HEIR)
-        if not actor.snapshot.exists(actor.organization):
-            return actor
-    target_id = call.target_id
-    if call.requirement.named:
+    demand(reader, actor, call.requirement, call.target_id)
+    return actor
+
+
+def demand(reader: Reader, actor: Actor, requirement: Requirement, target_id: str) -> None:
+    """Raise any refusal unless a member may, where he acts, what is required of a call about a target."""
+    acting = requirement.acting
+    if acting is Acting.HEIR and not actor.snapshot.exists(actor.organization):
+        # Its root stands before it, and nobody else.
+        return
+    if requirement.named:
         target_id = _id_of(reader, actor.organization, target_id)
     if acting is Acting.HERE:
         target_id = reader.objects([actor.organization])[actor.organization].id
     if acting is Acting.SESSION:
         view = View(reader, actor, actor.organization)
-        session = sessions.find(view, call.target_id)
+        session = sessions.find(view, target_id)
         if session is not None and sessions.is_own(view, session):
-            return actor
-        if session is None and call.target_id.startswith(SESSION_PREFIX):
+            return
+        if session is None and target_id.startswith(SESSION_PREFIX):
             raise NotFound(ObjectKind.SESSION.label)
-        target_id = session.id if session else call.target_id
-    call.requirement.demand(actor, target_id)
-    return actor
+        target_id = session.id if session else target_id
+    requirement.demand(actor, target_id)
 
 
 def _id_of(reader: Reader, organization: int, name: str) -> str:

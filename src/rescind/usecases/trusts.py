@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from rescind.model.dates import read_date
 from rescind.model.errors import Invalid, NotFound
 from rescind.model.facts import Fact, FactKind
@@ -42,8 +44,7 @@ class TrustView:
     group: Party
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a trust is to say. What is None is left as it is; of `conditions`, every member that is absent."""
 
     role: str | None = None

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
-from typing import Any, get_type_hints
+from inspect import isclass, signature
+from typing import Any, get_type_hints, is_typeddict
 
 import msgspec
 
 from rescind.model.errors import Invalid, NotFound
 from rescind.model.objects import ObjectKind
+from rescind.usecases.actor import Actor
 from rescind.usecases.requirements import Acting, Requirement
-from rescind.usecases.service import operation_of
+from rescind.usecases.service import demand, in_named_organization, operation_of
 from rescind.usecases.unit import Unit
 
 _PLAIN: dict[Any, Any] = {
@@ -25,12 +26,17 @@ _PLAIN: dict[Any, Any] = {
     Sequence[str]: list[str],
     Sequence[str] | None: list[str] | None,
     Sequence[tuple[str, str]]: list[tuple[str, str]],
+    Sequence[tuple[str, str | None]] | None: list[tuple[str, str | None]] | None,
     Mapping[str, Any]: dict[str, Any],
     Mapping[str, Any] | None: dict[str, Any] | None,
 }
 """What arguments may be, and how they are read; whatever else a use case takes is not for everybody to say."""
-_SECRET = ("verifier", "secret", "with_link", "may_be_private", "proven")
+_BESIDE: Mapping[str, Any] = {"password_verifier": None, "signing_secret": None, "with_link": False}
+"""What doors bring beside what they are asked: it is not asked for here, and what is planned hangs on none of it."""
+PRIVATE_ADDRESSES = "may_be_private"
+"""What the server's settings say."""
 ORGANIZATION = "organization"
+_AS_PERSON = (Acting.PERSON, Acting.HEIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ def verbs_of(rows: Iterable[tuple[Callable[..., Any], Requirement, str]]) -> dic
         if hints.get(parameters[0].name) is not Unit or requirement.acting not in _ASKED_PLAINLY:
             continue
         taken = parameters[1:]
-        if any(one.name.endswith(_SECRET) or hints[one.name] not in _PLAIN for one in taken):
+        taken = [one for one in taken if one.name not in (*_BESIDE, PRIVATE_ADDRESSES)]
+        if not all(hints[one.name] in _PLAIN or _has_shape(hints[one.name]) for one in taken):
             continue
         target = next((one.name for one in taken if named and one.name in (named, f"{named}s")), "")
         if named and not target and requirement.acting is not Acting.WITHIN:
@@ -79,9 +86,9 @@ def verbs_of(rows: Iterable[tuple[Callable[..., Any], Requirement, str]]) -> dic
         name = operation_of(usecase)
         ways = (*(found[name].ways if name in found else ()), Way(requirement, target))
         members = [
-            (one.name, _PLAIN[hints[one.name]])
+            (one.name, _PLAIN.get(hints[one.name], hints[one.name]))
             if one.default is one.empty
-            else (one.name, _PLAIN[hints[one.name]], one.default)
+            else (one.name, _PLAIN.get(hints[one.name], hints[one.name]), one.default)
             for one in taken
         ]
         if requirement.acting is Acting.WITHIN or any(way.requirement.acting is Acting.WITHIN for way in ways):
@@ -91,35 +98,50 @@ def verbs_of(rows: Iterable[tuple[Callable[..., Any], Requirement, str]]) -> dic
     return found
 
 
-_ASKED_PLAINLY = (Acting.KEY, Acting.HERE, Acting.PLATFORM, Acting.WITHIN)
+_OF_MEMBERS = (Acting.KEY, Acting.HERE, Acting.SESSION, *_AS_PERSON)
+_ASKED_PLAINLY = (*_OF_MEMBERS, Acting.PLATFORM, Acting.WITHIN)
 
 
-def run(unit: Unit, verbs: Verbs, items: Sequence[Item]) -> None:
-    """Do several things in one unit, each as if it was asked for alone: all or none."""
-    outside = unit.organization
-    places = set()
+def _has_shape(hint: Any) -> bool:
+    """Whether a type says itself which members there may be."""
+    return is_typeddict(hint) or (isclass(hint) and issubclass(hint, msgspec.Struct))
+
+
+def run(unit: Unit, verbs: Verbs, items: Sequence[Item], *, may_be_private: bool = False) -> None:
+    """Do several things in one unit, each as if it was asked for alone: all or none.
+
+    `may_be_private` is what the server's settings say of private addresses.
+    """
+    asks, outside = unit.asks, unit.organization
+    places = {}
+    beside = {**_BESIDE, PRIVATE_ADDRESSES: may_be_private}
     unit.cause = {"operations": [item.operation for item in items]}
     for item in items:
         verb = verbs.get(item.operation)
         if verb is None:
             raise Invalid(f"unknown operation `{item.operation}`")
         try:
-            arguments = msgspec.to_builtins(msgspec.convert(dict(item.arguments), verb.arguments, strict=True))
+            arguments = msgspec.structs.asdict(msgspec.convert(dict(item.arguments), verb.arguments, strict=True))
         except msgspec.ValidationError as error:
             raise Invalid(f"`{item.operation}`: {error}") from None
         with unit.seeing_its_plan():
-            is_place = ORGANIZATION not in signature(verb.usecase).parameters
-            place = arguments.pop(ORGANIZATION, None) if is_place else None
+            taken = signature(verb.usecase).parameters
+            place = arguments.pop(ORGANIZATION, None) if ORGANIZATION not in taken else None
             way = _way(unit, verb, is_within=place is not None)
-            if place is not None:
+            if way.requirement.acting in _AS_PERSON:
+                _enter_as_person(unit, arguments[ORGANIZATION], way.requirement.acting)
+            elif place is not None:
                 _enter(unit, place)
             _demand(unit, way, arguments)
-            verb.usecase(unit, **arguments)
-        places.add(unit.organization)
-        unit.organization = outside
+            verb.usecase(unit, **arguments, **{name: value for name, value in beside.items() if name in taken})
+        places[unit.organization] = unit.asks
+        unit.asks, unit.organization = asks, outside
     if len(places) == 1:
         # What was all done in one organization is in its log.
-        unit.organization = places.pop()
+        ((unit.organization, unit.asks),) = places.items()
+    elif any(other is not asks for other in places.values()):
+        # Whether somebody grants what he does not hold is asked of him in one place.
+        raise Invalid("what is done in another organization of yours is done in a call of its own")
 
 
 def _way(unit: Unit, verb: Verb, *, is_within: bool) -> Way:
@@ -133,7 +155,7 @@ def _way(unit: Unit, verb: Verb, *, is_within: bool) -> Way:
         if unit.is_administered:
             if is_meant and (acting in (Acting.PLATFORM, Acting.WITHIN) or way.requirement.administrators):
                 return way
-        elif unit.asks is None or acting in (Acting.KEY, Acting.HERE):
+        elif unit.asks is None or acting in _OF_MEMBERS:
             return way
     where = "in an organization" if is_within else "outside of organizations"
     raise Invalid(f"`{verb.name}` is not for who asks, {where}")
@@ -147,6 +169,16 @@ def _enter(unit: Unit, organization: str) -> None:
     unit.organization = found.key
 
 
+def _enter_as_person(unit: Unit, organization: str, acting: Acting) -> None:
+    """Go on in an organization as who asks is a member there. Raises any refusal."""
+    if not isinstance(unit.asks, Actor):
+        _enter(unit, organization)
+        return
+    there = in_named_organization(unit.reader, unit.asks, organization, may_have_ended=acting is Acting.HEIR)
+    if there.organization != unit.organization:
+        unit.asks, unit.organization = there, there.organization
+
+
 def _demand(unit: Unit, way: Way, arguments: Mapping[str, Any]) -> None:
     """Demand what the row requires, for each thing that the call is about."""
     if unit.asks is None:
@@ -155,7 +187,5 @@ def _demand(unit: Unit, way: Way, arguments: Mapping[str, Any]) -> None:
         way.requirement.demand_scope(unit.actor, is_own=False)
         return
     named = arguments.get(way.target, "") if way.target else ""
-    if way.requirement.acting is Acting.HERE:
-        named = unit.reader.objects([unit.organization])[unit.organization].id
     for target in (named or [""]) if isinstance(named, list) else [named]:
-        way.requirement.demand(unit.actor, target)
+        demand(unit.reader, unit.actor, way.requirement, target)

@@ -29,6 +29,7 @@ from api.native.asking import (
     vultr,
 )
 from rescind.app import VERBS
+from rescind.usecases import accounts, apis
 from rescind.usecases.revocations import TAKING
 from tenant import Tenant, quoted
 from world import Person, World, allow, deny, root_of_another
@@ -494,6 +495,85 @@ def test_a_preview_of_each_writes_nothing_and_says_who_loses(root: World, operat
     )
 
 
+def test_what_a_person_does_to_her_organizations_can_be_previewed(root: World) -> None:
+    """In each as the member that she is there, whichever her key is of; the preview is that of the call itself."""
+    own = root.organization()
+    other = root.post("/v2/organizations", {"name": "another"})["organization"]["id"]
+    ann = root.person()
+    for operation, arguments, method, path, body in (
+        ("organizations.delete", {"organization": own}, "DELETE", f"/v2/organizations/{own}", None),
+        ("organizations.delete", {"organization": other}, "DELETE", f"/v2/organizations/{other}", None),
+        (
+            "organizations.update",
+            {"organization": other, "name": "n"},
+            "PUT",
+            f"/v2/organizations/{other}",
+            {"name": "n"},
+        ),
+        (
+            "organizations.transfer",
+            {"organization": own, "user": ann.id},
+            "POST",
+            f"/v1/organizations/{own}/transfer",
+            {"user": ann.id},
+        ),
+        ("users.update", {"user": ann.id, "acls": ["dns"]}, "PATCH", f"/v2/users/{ann.id}", {"acls": ["dns"]}),
+    ):
+        with unwritten(root):
+            found = ok(preview(root, operation, **arguments))
+            same = ok(root.call(method, f"{path}?preview=true", body))
+        assert (found["digest"], found["closed"], found["opened"]) == (same["digest"], same["closed"], same["opened"])
+    world = root.as_(ann.key)
+    root.attach_policy(root.policy(allow("iam.revocation.*")), user=ann.id)
+    refused(world, "POST", "/v1/preview", {"operation": "organizations.delete", "arguments": {"organization": own}})
+    for there in (other, UNKNOWN):
+        body = {"operation": "organizations.delete", "arguments": {"organization": there}}
+        refused(world, "POST", "/v1/preview", body, status=404)
+    assert ok(preview(world, "organizations.leave", organization=own))["closed"]
+
+
+def test_an_organization_of_ones_own_ends_by_a_batch_alone(root: World) -> None:
+    """One in which one is a member by another membership is no part of a batch in this one."""
+    other = root.post("/v2/organizations", {"name": "another"})["organization"]["id"]
+    ann, _, role, _ = reader(root)
+    ends: tuple[str, Json] = ("organizations.delete", {"organization": other})
+    body = said(ends, ("roles.detach_users", {"roles": [role], "user": ann.id}))
+    refused(root, "POST", "/v1/revocations", body, status=400)
+    before = head(root)
+    ok(revoke(root, ends))
+    assert head(root) == before + 1
+    assert root.status(f"/v2/organizations/{other}") == 404
+    assert may(root, ann)
+
+
+def test_a_session_ends_by_a_batch_for_its_person_and_for_who_may(root: World) -> None:
+    ann = root.person()
+    role = root.role(root.policy(allow(READ)), role_type="assumable")
+    root.attach_policy(root.policy(allow("iam.role.AssumeRole", "iam.revocation.Apply")), user=ann.id)
+    asked = {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": ann.id}
+    root.post("/v2/role-trusts", asked)
+    entering = {"role_id": role, "session_name": "n"}
+    for who in (root.as_(ann.key), root):
+        session = root.as_(ann.key).post("/v2/assumed-roles/assume", entering)
+        item: tuple[str, Json] = ("sessions.end", {"session": session["id"]})
+        refused(able(root, "iam.revocation.Apply"), "POST", "/v1/revocations", said(item))
+        ok(revoke(who, item))
+        assert root.as_(session["session_token"]).status("/v2/roles") == 401
+
+
+def test_an_account_is_blocked_in_a_preview_as_by_the_call(small_tenant: Tenant) -> None:
+    """Secrets that a call may bring are nothing that is asked for."""
+    user, role = small_tenant.user(), small_tenant.role((small_tenant.api("read")["identifier"], "read"))
+    small_tenant.assign(user, role)
+    blocked = {"blocked": True}
+    same = ok(small_tenant.call("PATCH", f"/users/{quoted(user)}?preview=true", blocked))
+    found = ok(preview(outside(small_tenant), "accounts.update", user=user, members=blocked))
+    assert (found["digest"], found["groups"]) == (same["digest"], same["groups"])
+    assert found["groups"]
+    secret = {"operation": "accounts.update", "arguments": {"user": user, "password_verifier": "x"}}
+    refused(outside(small_tenant), "POST", "/v1/preview", secret, status=400)
+
+
 def test_a_batch_is_applied_only_while_its_impact_is_the_one_that_was_seen(root: World) -> None:
     """412 and nothing written as soon as it has another; 200 with the one that it has."""
     ann, policy, role, _ = reader(root)
@@ -582,6 +662,10 @@ def test_no_odd_argument_breaks_a_preview(standing: Any, operation: str) -> None
 
 
 PLATFORM_ODD = [
+    "accounts.create",
+    "accounts.update",
+    "apis.create",
+    "apis.update",
     "clients.create",
     "clients.update",
     "organizations.establish",
@@ -607,7 +691,9 @@ def test_no_odd_argument_breaks_a_preview_by_token(small_tenant: Tenant, operati
     known = {
         "user": user,
         "users": [user],
-        "members": {"name": "n"} if operation.startswith("clients") else [user],
+        "members": {"name": "n"} if operation.startswith(("clients", "accounts", "apis")) else [user],
+        "api": api,
+        "identifier": "urn:other",
         "role": role,
         "roles": [role],
         "client": small_tenant.client_id,
@@ -635,7 +721,16 @@ def test_no_odd_argument_breaks_a_preview_by_token(small_tenant: Tenant, operati
                 response = world.call("POST", "/v1/preview", {"operation": operation, "arguments": arguments})
                 if response.status_code not in (200, 400, 403, 404, 409):
                     broken.append((name, odd, response.status_code))
+        for member in MEMBERS if "members" in names else ():
+            for odd in ODD:
+                arguments = {**{one: known[one] for one in names if one in known}, "members": {member: odd}}
+                response = world.call("POST", "/v1/preview", {"operation": operation, "arguments": arguments})
+                if response.status_code not in (200, 400, 403, 404, 409):
+                    broken.append((member, odd, response.status_code))
     assert not broken
+
+
+MEMBERS = sorted({*accounts.Members.__annotations__, *apis.Members.__annotations__, "client_metadata", "callbacks"})
 
 
 def test_a_preview_shows_no_secret(small_tenant: Tenant) -> None:

@@ -1,6 +1,6 @@
 """Registered APIs over the Management API, which calls them resource servers."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Query, Response
 
@@ -40,13 +40,12 @@ def get_resource_server(exchange: Here, resource_server_id: str, wanted: Wanted)
 
 
 def update_resource_server(exchange: Here, resource_server_id: str, body: wire.ResourceServerChange) -> Response:
-    members = body.members()
     exchange.write(
         apis.update,
         api=resource_server_id,
         name=body.name,
         scopes=_scopes(body),
-        members={name: value for name, value in members.items() if name not in _APART},
+        members=_members(body, takes_away=True),
         signing_secret=body.signing_secret,
     )
     return exchange.say(say.api(exchange.issuer, exchange.look(apis.get, resource_server_id)))
@@ -61,5 +60,8 @@ def _scopes(body: wire.ResourceServer) -> list[tuple[str, str | None]] | None:
     return None if body.scopes is None else [(scope.value, scope.description) for scope in body.scopes]
 
 
-def _members(body: wire.ResourceServer) -> dict[str, object]:
-    return {name: value for name, value in body.members().items() if name not in _APART and value is not None}
+def _members(body: wire.ResourceServer, *, takes_away: bool = False) -> apis.Members:
+    """What was said of the API itself; a member that is null takes it away, or is as if it was not said."""
+    said = body.members().items()
+    given = {name: value for name, value in said if name not in _APART and (takes_away or value is not None)}
+    return cast("apis.Members", given)

@@ -1,7 +1,7 @@
 """Users over the Management API, with their roles, permissions and organizations."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Query, Response
 
@@ -166,10 +166,11 @@ def role_ids(body: wire.Roles | wire.InvitationNew) -> list[str]:
     return list(dict.fromkeys(roles))
 
 
-def _given(body: wire.UserMembers) -> dict[str, Any]:
+def _given(body: wire.UserMembers) -> accounts.Members:
     """What was said of the account itself; a member that is null is as if it was not said."""
     apart = ("connection", "password", "verify_email", "client_id", "verify_phone_number")
-    return {name: value for name, value in body.members().items() if name not in apart and value is not None}
+    given = {name: value for name, value in body.members().items() if name not in apart and value is not None}
+    return cast("accounts.Members", given)
 
 
 def _strong(password: str) -> str:

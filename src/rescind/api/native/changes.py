@@ -46,6 +46,7 @@ class Changes(Answered):
     previous: str
 
 
+_Groups = Annotated[str, Query(description="The `next_groups` of its impact: go on with the groups after it.")]
 _HasImpact = Annotated[bool, Query(description="Also say what principals lost and gained by it.")]
 
 
@@ -59,15 +60,18 @@ def list_changes(exchange: Here, limit: Limit = 100, cursor: Cursor = "", impact
     return exchange.reply(Changes(changes=changes, total=page.total, next=after, previous=before))
 
 
-def get_change(exchange: Here, revision: str, impact: _HasImpact = True) -> Response:
-    return exchange.reply(_change(exchange, revision, impact=impact))
+def get_change(exchange: Here, revision: str, impact: _HasImpact = True, groups: _Groups = "") -> Response:
+    return exchange.reply(_change(exchange, revision, impact=impact, groups=groups))
 
 
-def _change(exchange: Exchange, revision: str, *, impact: bool) -> Change:
+def _change(exchange: Exchange, revision: str, *, impact: bool, groups: str = "") -> Change:
     found, effect = exchange.read_across(
-        lambda view: history.around(view, revision=revision) if impact else [], history.get, revision=revision
+        lambda view: history.around(view, revision=revision) if impact else [],
+        history.get,
+        revision=revision,
+        groups_from=exchange.groups_from(groups),
     )
-    return change_said(found, effect)
+    return change_said(found, effect, exchange.groups_after(effect) if effect else "")
 
 
 class Left(Answered):
@@ -90,8 +94,8 @@ def undo_change(exchange: Here, revision: str) -> Response:
     return exchange.reply(Undone(granted=done.granted, left=left))
 
 
-def change_said(found: ChangeView, impact: Impact | None = None) -> Change:
-    """A change as it is said, with its impact where it was asked for."""
+def change_said(found: ChangeView, impact: Impact | None = None, next_groups: str = "") -> Change:
+    """A change as it is said, with its impact where it was asked for, and a cursor to the rest of its groups."""
     moment = Moment(found.change.revision, found.change.time)
     said = ("operation", "actor", "credential", "request", "created", "opened", "closed", "profile", "credentials")
     return Change(
@@ -100,6 +104,6 @@ def change_said(found: ChangeView, impact: Impact | None = None) -> Change:
         body=found.change.body,
         digest=found.change.digest,
         cause=found.body.get("cause"),
-        impact=impact_said(impact, found.body["operation"], moment) if impact else None,
+        impact=impact_said(impact, found.body["operation"], moment, next_groups) if impact else None,
         **{member: found.body[member] for member in said},
     )

@@ -35,7 +35,9 @@ class Revoked(Answered):
 
 
 def preview(exchange: Here, body: Operation) -> Response:
-    return exchange.preview(body.operation, verbs.run, exchange.verbs, [Item(body.operation, body.arguments)])
+    item = Item(body.operation, body.arguments)
+    is_private = exchange.settings.private_addresses
+    return exchange.preview(body.operation, verbs.run, exchange.verbs, [item], may_be_private=is_private)
 
 
 def apply_revocations(exchange: Here, body: Revocations) -> Response:
