@@ -410,10 +410,10 @@ def at_a_terminal(small: Small, *words: str, answered: Callable[[], str] = lambd
 def test_at_a_terminal_whatever_may_take_long_says_what_it_does_and_to_machines_it_does_not(small: Small) -> None:
     inside, comparing = ("--organization", small.slug), b"Comparing who may do what"
     for words, said in (
-        (("preview", *small.detaching, *inside), [comparing]),
+        (("preview", *small.detaching, *inside), [comparing, b"100%"]),
         (("revoke", *small.detaching, *inside, "--yes"), [comparing, b"Taking it away"]),
         (("undo", str(small.revision() + 1), "--yes"), [comparing, b"Giving it back"]),
-        (("log", str(small.revision() + 1)), [comparing]),
+        (("log", str(small.revision() + 1)), [comparing, b"100%"]),
         (("who-can", "dns.Write", "zone:1", *inside), [b"Going through the principals"]),
     ):
         code, shown = at_a_terminal(small, *words)

@@ -308,6 +308,13 @@ def grant_acl(unit: Unit, *, user: str, acl: str, expires_at: int | None = None)
     unit.open(replace(grant, expires_at=limits.end(expires_at, unit.now)))
 
 
+def revoke_acl(unit: Unit, *, user: str, acl: str) -> None:
+    """Take one legacy permission from a member, if she has it."""
+    member = unit.member(user)
+    _refuse_on_root(unit, member)
+    unit.close(_grant_of(unit, member.membership, acl))
+
+
 def _granted(facts: Sequence[Fact]) -> list[Fact]:
     return [fact for fact in facts if fact.kind is FactKind.PERMISSION_GRANT]
 

@@ -28,6 +28,7 @@ from api.native.asking import (
     outside,
     public_id,
     refused,
+    revoke,
     unwritten,
     vultr,
 )
@@ -309,7 +310,15 @@ def test_a_legacy_permission_ends_by_itself(root: World) -> None:
         ok(root.call("PATCH", f"/v2/users/{ann.id}", {"acls": ["support", "dns"]}), 202)
     later(root, HOUR)
     assert acls() == {"support"}
+    assert ok(revoke(root, ("users.revoke_acl", {"user": ann.id, "acl": "support"})))["changed"]
+    assert acls() == set()
+    put(root, f"/v1/users/{ann.id}/acls/support")
+    for _ in range(2):
+        ok(root.call("DELETE", f"/v1/users/{ann.id}/acls/support"), 204)
+        assert acls() == set()
     refused(root, "PUT", f"/v1/users/{ann.id}/acls/nothing", {}, status=400)
+    refused(root, "DELETE", f"/v1/users/{ann.id}/acls/nothing", status=400)
+    refused(able(root, "iam.role.*"), "DELETE", f"/v1/users/{ann.id}/acls/support")
     refused(able(root, "iam.role.*"), "PUT", f"/v1/users/{ann.id}/acls/dns", {})
     weak = able(root, "account.user.Update")
     refused(weak, "PUT", f"/v1/users/{ann.id}/acls/dns", {})

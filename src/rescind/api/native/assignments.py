@@ -73,6 +73,11 @@ def put_user_acl(exchange: Here, user_id: str, acl: str, body: Until) -> Respons
     return exchange.reply()
 
 
+def delete_user_acl(exchange: Here, user_id: str, acl: str) -> Response:
+    exchange.write(users.revoke_acl, user=user_id, acl=acl)
+    return exchange.reply()
+
+
 def put_member_role(exchange: Here, user_id: str, role_id: str, body: Until) -> Response:
     exchange.write(roles.attach_users, roles=[role_id], user=user_id, expires_at=body.expires_at)
     return exchange.reply()

@@ -80,6 +80,7 @@ OPERATIONS = (
     Operation(0, "PUT", "/v1/users/{user_id}/permissions", permission_cases.grant_to_user, needs_scope("update:users"), assignments.put_user_permissions, 204, body_names=True),
     Operation(0, "PUT", "/v1/roles/{role_id}/permissions", permission_cases.grant_to_role, needs_scope("update:roles"), assignments.put_role_permissions, 204, body_names=True),
     Operation(0, "PUT", "/v1/users/{user_id}/acls/{acl}", user_cases.grant_acl, needs("account.user.Update", on="user"), assignments.put_user_acl, 204),
+    Operation(0, "DELETE", "/v1/users/{user_id}/acls/{acl}", user_cases.revoke_acl, needs("account.user.Update", on="user"), assignments.delete_user_acl, 204),
     Operation(0, "PUT", "/v1/organizations/{organization_id}/members/{user_id}/roles/{role_id}", role_cases.attach_users, needs_scope("create:organization_member_roles", within=True), assignments.put_member_role, 204),
     Operation(0, "PUT", "/v1/organizations/{organization_id}/groups/{group_id}/roles/{role_id}", group_role_cases.attach_roles, needs_scope("create:organization_group_roles", within=True), assignments.put_group_role, 204),
 
