@@ -59,11 +59,13 @@ EVERY_SEARCH = pytest.mark.parametrize("path", SEARCHES)
 TIMES = 5
 
 
-@pytest.fixture(scope="module")
-def server(make_database: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def server(
+    request: pytest.FixtureRequest, make_database: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """One node for all of this file, which speaks TLS."""
     folder: Path = tmp_path_factory.mktemp("authzen")
-    with Server(make_database("sqlite"), folder, tls=True) as started:
+    with Server(make_database(request.param), folder, tls=True) as started:
         yield started
 
 
