@@ -42,7 +42,7 @@ from rescind.usecases.unit import Unit, View
 from stories.histories import Row, as_specified, question
 from tenant import PUBLIC_URL, Tenant, pairs, quoted
 from usecases.test_enforcement import ALL, Scene, make_scene
-from world import Person, World, allow, deny, root_of_another
+from world import ROOT_KEY, Person, World, allow, deny, root_of_another
 
 Said = dict[str, Any]
 """The body of a preview."""
@@ -1008,6 +1008,37 @@ def test_what_is_written_while_an_impact_is_compared_alters_it(scenery: Scenery,
     assert len(planned) == 2
 
 
+def test_a_write_that_time_makes_another_is_not_the_one_that_was_seen(detachment: Detachment) -> None:
+    """What was there for a while need not be given; when it has ended it would be: 412, though nothing was written."""
+    root, node = detachment.root, detachment.root.node
+    assert node is not None
+    path, acls = f"/v2/users/{detachment.ann.id}", {"acls": ["dns"]}
+    end = node.freshness.now().instant + 3_600_000_000
+    assert root.status(f"/v1/users/{detachment.ann.id}/acls/dns", "PUT", {"expires_at": end}) == 204
+    preview = root.call("PATCH", f"{path}?preview=true", acls)
+    assert preview.json()["opened"] == []
+    seen, write = [], node.service._write
+
+    def later(planned: Any) -> Any:
+        seen.append(head(root))
+        node.freshness._instant = end + 1
+        return write(planned)
+
+    node.service._write = later
+    made = root.call("PATCH", path, acls, headers={"If-Match": preview.headers["ETag"]})
+    assert made.status_code == 412, made.text
+    assert seen == [head(root)]
+
+
+def test_a_resource_is_called_what_it_was_registered_as(world: World) -> None:
+    """Also one with a star in its id, which is a letter there."""
+    person = world.person()
+    world.attach_policy(world.policy(asks_of(allow("disk.Read"), resource__tier="v")), user=person.id)
+    said = world.call("PUT", "/v1/resources/disk/a*b?preview=true", {"properties": {"tier": "v"}}).json()
+    (group,) = said["groups"]
+    assert [row["resource"] for row in group["gained"]] == ["disk:a*b"]
+
+
 def test_of_what_is_too_much_to_be_listed_the_first_is_and_the_rest_is_counted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1247,6 +1278,56 @@ def test_a_session_loses_what_its_user_was_said_to_be(entered: Entered) -> None:
     assert said["sessions_ended"] == []
 
 
+LETS_HER_ENTER = {
+    "a stored Allow": asks_of(allow("iam.role.AssumeRole"), subject__dept="v"),
+    "a Deny of what is stored": {
+        "Statement": [
+            *allow("iam.role.AssumeRole")["Statement"],
+            *asks_of(deny("iam.role.AssumeRole"), subject__dept=None)["Statement"],
+        ]
+    },
+    "an Allow in some circumstances": {
+        "Statement": [
+            {
+                **allow("iam.role.AssumeRole")["Statement"][0],
+                "Condition": {"DateGreaterThan": {"context.current_time": "2020-01-01"}},
+            }
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("rules", LETS_HER_ENTER.values(), ids=LETS_HER_ENTER)
+def test_a_session_ends_with_a_right_to_enter_that_hangs_on_something(small_world: World, rules: Any) -> None:
+    """On what is stored of its user, or on circumstances: the preview names it, and says so when it comes back."""
+    root, who = small_world, small_world.person()
+    her, stored = f"/v1/principals/{who.id}", {"properties": {"dept": "v"}}
+    role = root.role(root.policy(allow("disk.Read")), role_type="assumable")
+    root.post("/v2/role-trusts", {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": who.id})
+    group = root.group(who)
+    root.attach_policy(root.policy(rules), group=group)
+    root.call("PATCH", her, stored)
+    made = root.as_(who.key).post("/v2/assumed-roles/assume", {"role_id": role, "session_name": "n"})
+    session = root.as_(made["session_token"])
+    if "context" not in json.dumps(rules):
+        gone = {"properties": {"dept": None}}
+        assert root.call("PATCH", f"{her}?preview=true", gone).json()["sessions_ended"] == [made["id"]]
+        root.call("PATCH", her, gone)
+        assert session.status("/v2/roles") == 401
+        (back,) = [
+            group
+            for group in root.call("PATCH", f"{her}?preview=true", stored).json()["groups"]
+            if group["type"] == "session"
+        ]
+        assert (back["principals"], [row["action"] for row in back["gained"]]) == ([made["id"]], ["disk.Read"])
+        root.call("PATCH", her, stored)
+        assert session.status("/v2/roles") in (200, 403)
+    removal = f"/v2/groups/{group}/members/{who.id}"
+    assert root.call("DELETE", f"{removal}?preview=true").json()["sessions_ended"] == [made["id"]]
+    root.delete(removal)
+    assert session.status("/v2/roles") in (401, 403)
+
+
 def test_entering_a_role_can_be_previewed(entered: Entered) -> None:
     """It gives nothing to her herself, makes no session, and its digest lets it pass."""
     her, path = entered.root.as_(entered.who.key), "/v2/assumed-roles/assume"
@@ -1320,6 +1401,24 @@ def test_tokens_that_stay_good_elsewhere_are_named_with_their_api(small_tenant: 
 
     (token,) = said["tokens"]
     assert token == {"api": identifier, "good_elsewhere_until": said["instant"] + 60_000_000}
+
+
+def test_nobody_is_told_by_tokens_of_whom_he_may_not_read(small_tenant: Tenant) -> None:
+    api, root = small_tenant.api("read"), World(small_tenant.http, ROOT_KEY, small_tenant.node)
+    person, helper = root.person(), root.person()
+    user = small_tenant.get("/users-by-email", email=person.email)[0]["user_id"]
+    organizations = small_tenant.get(f"/users/{quoted(user)}/organizations")
+    role = {"roles": [small_tenant.role((api["identifier"], "read"))]}
+    path = f"/organizations/{organizations[0]['id']}/members/{quoted(user)}/roles"
+    small_tenant.send("POST", path, role, status=204)
+    root.attach_policy(root.policy(allow("account.user.Delete")), user=helper.id)
+
+    said = {
+        who: who.call("DELETE", f"/v2/users/{person.id}?preview=true").json() for who in (root, root.as_(helper.key))
+    }
+
+    assert [len(one["tokens"]) for one in said.values()] == [1, 0]
+    assert [one["groups"] == [] for one in said.values()] == [False, True]
 
 
 # --- every row of every door ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rescind.decision.impact import Known
 from rescind.engine.freshness import Moment
+from rescind.model.literals import spoken
 from rescind.usecases.impacts import Group, Impact, Loses, said_of
 from rescind.usecases.paths import Step
 
@@ -168,8 +169,8 @@ def rows_said(rows: Sequence[Loses]) -> list[ImpactRow]:
     """Rows of what is lost or gained as they are said."""
     return [
         ImpactRow(
-            action=found.row.action,
-            resource=found.row.resource,
+            action=spoken(found.row.action),
+            resource=spoken(found.row.resource),
             condition=found.row.condition.block if found.row.condition else None,
             verdict=found.row.verdict,
             paths=paths_said(found.paths),

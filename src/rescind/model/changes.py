@@ -9,7 +9,7 @@ SHA-256(salt ‖ value) of each, so that they can be erased without breaking the
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rescind.model.facts import Fact, Interval
@@ -142,6 +142,21 @@ def touched_by(plan: Plan) -> list[int]:
     keys = {fact.holder for fact in facts} | {-fact.thing for fact in facts if fact.thing != PLATFORM}
     keys |= {entry.object for entry in plan.profile} | {entry.object for entry in plan.credentials}
     return sorted(keys)
+
+
+def is_same(one: Plan, other: Plan) -> bool:
+    """Whether two plans open and close the same facts, whatever the keys of what they make."""
+    return _facts_of(one) == _facts_of(other)
+
+
+def _facts_of(plan: Plan) -> tuple[frozenset[Fact], frozenset[int]]:
+    made = {created.key: -1 - place for place, created in enumerate(plan.created)}
+
+    def named(fact: Fact) -> Fact:
+        holder, thing, scope = (made.get(key, key) for key in (fact.holder, fact.thing, fact.scope))
+        return replace(fact, holder=holder, thing=thing, scope=scope)
+
+    return frozenset(map(named, plan.opened)), frozenset(ended.key for ended in plan.closed)
 
 
 def fact_body(fact: Fact, ids: Mapping[int, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ _ISO_8601 = re.compile(
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ZONES = (("Z", 0), ("+23:59", 1439), ("-23:59", -1439))
 
 
 def read_date(text: str) -> int | None:
@@ -22,9 +23,6 @@ def read_date(text: str) -> int | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-_ZONES = (("Z", 0), ("+23:59", 1439), ("-23:59", -1439))
 
 
 def write_date(instant: int) -> str:

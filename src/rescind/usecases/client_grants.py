@@ -15,6 +15,9 @@ from rescind.usecases.unit import Unit, View
 SUBJECTS = ("client", "user")
 
 
+_IN_ORGANIZATIONS = ("allow", "require")
+
+
 @dataclass(frozen=True, slots=True)
 class ClientGrantView:
     """A client grant as people see it: `scopes` are those that the API still has, in the order given."""
@@ -126,7 +129,7 @@ def of_organization(view: View) -> list[ClientGrantView]:
 def associate(unit: Unit, *, grant: str) -> str:
     """Let a client grant be used in the organization."""
     found_now = unit.get(ObjectKind.CLIENT_GRANT, grant)
-    if describe(unit, [found_now])[0].terms.organization_usage not in ("allow", "require"):
+    if not is_for_organizations(unit, found_now):
         raise Invalid("this client grant may not be used in organizations: see `organization_usage`")
     if not unit.open(_usage(unit, found_now)):
         raise Conflict(ObjectKind.CLIENT_GRANT.label, "the client grant is associated with the organization already")
@@ -148,9 +151,14 @@ def organizations_of(view: View, window: Window, *, grant: str) -> Page[Organiza
     return Page(organizations.describe(view, page.items), page.total, page.before, page.after)
 
 
+def is_for_organizations(view: View, grant: Object) -> bool:
+    """Whether a client grant may be used in organizations at all."""
+    return any(one.terms.organization_usage in _IN_ORGANIZATIONS for one in describe(view, [grant]))
+
+
 def is_usable_in(view: View, grant: ClientGrantView, organization: Object) -> bool:
     """Whether a client grant may be used in an organization."""
-    if grant.terms.organization_usage not in ("allow", "require"):
+    if grant.terms.organization_usage not in _IN_ORGANIZATIONS:
         return False
     used = [edge.thing for edge in view.facts(grant.grant.key, FactKind.GRANT_USAGE)]
     return bool(grant.terms.any_organization) or organization.key in used

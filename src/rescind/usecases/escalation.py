@@ -242,7 +242,7 @@ def _entered(unit: Unit, world: Snapshot, fact: Fact) -> list[Statement]:
                     return _said_by(world, world.from_role(fact.holder))
                 case ObjectKind.ROLE_TRUST:
                     return _of_trusts(world, [fact.holder])
-                case ObjectKind.GROUP:
+                case ObjectKind.GROUP | ObjectKind.MEMBERSHIP:
                     return _enterable(unit, world, [fact.holder])
                 case _:
                     return []
@@ -278,6 +278,9 @@ def _of_object(view: View, world: Snapshot, key: int, kind: ObjectKind) -> list[
             owned = [_EVERYTHING] if world.held(key, FactKind.ROOT) else []
             principal = Principal(PLATFORM, _owner(view, key), key)
             return [*owned, *_said_by(world, replace(world, principal=principal).reaches)]
+        case ObjectKind.CLIENT_GRANT:
+            granted = [key, *(edge.thing for edge in world.held(key, FactKind.PERMISSION_GRANT))]
+            return [said for one in granted for said in world.statements(one)]
         case _:
             return []
 

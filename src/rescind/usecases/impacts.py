@@ -7,12 +7,14 @@ from hashlib import sha256
 from typing import Any
 
 from rescind.decision.cover import TooMuchWork
-from rescind.decision.decide import AccessRequest, Reason, state_of
-from rescind.decision.impact import Access, Known, Loss, Row, access_of
+from rescind.decision.decide import ASSUME_ROLE, AccessRequest, Reason, speaks_of, state_of
+from rescind.decision.impact import Access, Known, Loss, Row, access_of, access_where
 from rescind.decision.snapshot import Principal, Snapshot
+from rescind.engine.decisions import stored_of
 from rescind.engine.principals import Fetch, by_holder, snapshot_of
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.changes import Plan, fact_body
+from rescind.model.conditions import Effect
 from rescind.model.documents import Statement
 from rescind.model.facts import Fact, FactKind
 from rescind.model.literals import spoken
@@ -131,9 +133,10 @@ class Impact:
     digest: str
     changed: int
     hidden: int
-    next_group: int | None = None
+    next_group: int | None
     """Where the groups that come after these begin."""
-    more_sessions_ended: int = 0
+    more_sessions_ended: int
+    plan: Plan
 
 
 def explained(rows: Sequence[Row], had: View, has: View) -> tuple[list[Loses], int]:
@@ -235,12 +238,13 @@ class _Comparison:
                 self._seen(done, len(touched))
         for pair in self._sessions(touched.sessions):
             self._note_ends(pair.before, pair.after)
-            was, would_be = _of_session(pair.before), _of_session(pair.after)
+            was, would_be = _of_session(self._before, pair.before), _of_session(self._after, pair.after)
             if would_be.state is not None and was.state is None:
                 sessions.append(pair)
             place = pair.principal.organization, ObjectKind.SESSION
             for before, after in self._pairs((pair.before, pair.after), (was, would_be)):
                 _note(alike, place, pair.key, before, after)
+        self._seen(len(touched), len(touched))
         return self._said(alike, len(touched), sessions, groups_from)
 
     def _pairs(self, snapshots: tuple[Snapshot, Snapshot], accesses: _Pairwise) -> list[_Pairwise]:
@@ -325,10 +329,14 @@ class _Comparison:
         hidden: set[int] = set()
         groups: list[Group] = []
         more: list[int] = []
+        readable = []
         for place, ((scope, *_), found) in enumerate(ordered):
             if not self._may_read_all(found.keys):
                 hidden.update(found.keys)
-            elif len(groups) == GROUPS_MAX:
+                changed.update(found.keys)
+                continue
+            readable.append(found)
+            if len(groups) == GROUPS_MAX:
                 more.append(place)
             elif place >= groups_from:
                 group = self._group(scope, found)
@@ -349,13 +357,14 @@ class _Comparison:
             groups,
             len(more),
             ended[:SESSIONS_MAX],
-            self._tokens(found for _, found in ordered),
+            self._tokens(readable),
             min(self._ends, default=None),
             self._digest(ordered, [pair.key for pair in sessions], stands_until),
             len(changed),
             len(hidden),
             next(iter(more), None),
             len(ended[SESSIONS_MAX:]),
+            plan,
         )
 
     def _names_of_ended(self, sessions: Sequence[_Pair]) -> list[str]:
@@ -532,12 +541,30 @@ class _Touched:
         return found
 
 
-def _of_session(snapshot: Snapshot) -> Access:
-    """What a session may do where its trust lets it be used; ended if a link that made it is gone."""
-    state = state_of(AccessRequest("", ""), snapshot)
-    living = state in (None, Reason.ROOT, Reason.OUTSIDE_TERMS) and snapshot.assumption is not None
+def _of_session(reader: Reader, snapshot: Snapshot) -> Access:
+    """What a session may do in circumstances that let it be used; ended if there are none, or a link is gone."""
     access = access_of(snapshot)
-    return replace(access, state=None if living else (state or Reason.SESSION_ENDED))
+    herself = replace(snapshot, principal=replace(snapshot.principal, session=PLATFORM))
+    standing = state_of(AccessRequest("", ""), herself)
+    if standing not in (None, Reason.ROOT):
+        return replace(access, state=standing)
+    assumption = snapshot.assumption
+    if assumption is None:
+        return replace(access, state=Reason.SESSION_ENDED)
+    if standing is None and not _may_enter(access_of(herself), assumption.role_id, stored_of(reader, snapshot)["user"]):
+        return replace(access, state=Reason.SESSION_ENDED)
+    return replace(access, state=None)
+
+
+def _may_enter(access: Access, role_id: str, user: Mapping[str, Any]) -> bool:
+    """Whether who has an access may assume a role, at least in some circumstances."""
+    known = {"subject": user, "resource": {"type": "role", "id": role_id}, "action": {"name": ASSUME_ROLE}}
+    for part, said in known.items():
+        access = access_where(access, part, said)
+    about = ASSUME_ROLE, "role", role_id
+    held = [one.statement for one in access.holdings if speaks_of(one.statement, about, is_of_api=False, within=True)]
+    is_denied = any(one.effect is Effect.DENY and one.condition is None for one in held)
+    return not is_denied and any(one.effect is Effect.ALLOW for one in held)
 
 
 def _access_said(access: Access) -> list[Any]:

@@ -182,7 +182,11 @@ def restore(unit: Unit, *, organization: str) -> None:
 
     If another has its slug now, it gets a new one.
     """
-    restored = reopen(unit, _named(unit, organization))
+    free_slug(unit, reopen(unit, _named(unit, organization)))
+
+
+def free_slug(unit: Unit, restored: Object) -> None:
+    """Give an organization that is brought back a new slug if another has its own by now."""
     profile = unit.reader.profiles([restored.key])[restored.key]
     holder = unit.reader.find_named("slug", profile.get("slug", ""))
     if holder is not None and holder.key != restored.key:

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from rescind.engine.freshness import Freshness, Moment
 from rescind.engine.kept import Made
 from rescind.engine.principals import SESSION, USER, named
-from rescind.model.changes import Change, Origin, Plan, touched_by
+from rescind.model.changes import Change, Origin, Plan, is_same, touched_by
 from rescind.model.errors import Changed, Forbidden, NotFound, Unauthenticated, UnknownAddress
 from rescind.model.facts import FactKind
 from rescind.model.objects import PLATFORM, ObjectKind
@@ -165,15 +165,15 @@ class Service:
 
         Where the call names an impact, the write must have that one still: else `Changed`.
         """
+        # A stranger must not stand in the queue for the lock.
+        self._refuse_unknown(call)
+        seen = self.preview(call, usecase, *args, **kwargs) if call.impact else None
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
             unit, result, origin = self._planned(reader, next_key, now, call, usecase, *args, **kwargs)
             _refuse_another(unit, call.impact, seen)
             return unit, result, origin
 
-        # A stranger must not stand in the queue for the lock.
-        self._refuse_unknown(call)
-        seen = self.preview(call, usecase, *args, **kwargs) if call.impact else None
         return self._write(planned)
 
     def preview(
@@ -208,12 +208,13 @@ class Service:
         """The operator's write, from the machine itself: no actor, no requirement, the same transaction and log."""
         who = replace(Operator(operator) if isinstance(operator, str) else operator, request_id=request_id)
 
+        seen = self.preview_as(who, usecase, *args, **kwargs) if who.impact else None
+
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
             unit, result, origin = self._operated(reader, next_key, now, who, usecase, *args, **kwargs)
             _refuse_another(unit, who.impact, seen)
             return unit, result, origin
 
-        seen = self.preview_as(who, usecase, *args, **kwargs) if who.impact else None
         return self._write(planned)
 
     def _operated(
@@ -348,13 +349,17 @@ class Service:
 def _refuse_another(unit: Unit, impact: str, seen: Answer[Impact] | None) -> None:
     """Refuse a write that has another impact than the one with that digest, if one is named.
 
-    What was `seen` before is still so as long as nothing was written since and time has changed nothing: so others
-    need not wait for the lock while much is compared.
+    What was `seen` before is still so as long as nothing was written since, the same is planned, and time has changed
+    nothing: so others need not wait for the lock while much is compared.
     """
     if seen is None:
         return
     until = seen.result.holds_until
-    is_so = seen.moment.revision == unit.reader.revision and (until is None or unit.reader.instant < until)
+    is_so = (
+        seen.moment.revision == unit.reader.revision
+        and (until is None or unit.reader.instant < until)
+        and is_same(seen.result.plan, unit.plan)
+    )
     now = seen.result if is_so else impact_of(unit)
     if not compare_digest(now.digest, impact):
         raise Changed("the impact is no longer the one that was previewed")

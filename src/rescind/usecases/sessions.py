@@ -196,15 +196,7 @@ def _revived_by(unit: Unit, fact: Fact) -> list[int]:
     replaced = [interval.fact for interval in unit.plan.closed if interval.fact.place == fact.place]
     match fact.kind:
         case FactKind.EXISTENCE:
-            match unit.kind_of(fact.holder):
-                case ObjectKind.ROLE:
-                    return _holders_on(unit, [fact.holder], FactKind.ASSUMPTION)
-                case ObjectKind.ROLE_TRUST:
-                    return _through(unit, [fact.holder])
-                case ObjectKind.GROUP:
-                    return _through(unit, _holders_on(unit, [fact.holder], FactKind.TRUSTED_PARTY))
-                case _:
-                    return []
+            return _revived_with(unit, fact.holder)
         case FactKind.ROLE_DEFINITION if not any(_is_assumable(old) for old in replaced):
             return _holders_on(unit, [fact.holder], FactKind.ASSUMPTION)
         case FactKind.TRUST if not any(_is_same_way(unit, old, fact) for old in replaced):
@@ -214,6 +206,23 @@ def _revived_by(unit: Unit, fact: Fact) -> list[int]:
         case FactKind.GROUP_MEMBERSHIP:
             named = _through(unit, _holders_on(unit, [fact.thing], FactKind.TRUSTED_PARTY))
             return sorted({*named} & {*_holders_on(unit, [fact.holder], FactKind.EXISTENCE)})
+        case _:
+            return []
+
+
+def _revived_with(unit: Unit, key: int) -> list[int]:
+    """The same of an object that exists again."""
+    match unit.kind_of(key):
+        case ObjectKind.ROLE:
+            return _holders_on(unit, [key], FactKind.ASSUMPTION)
+        case ObjectKind.ROLE_TRUST:
+            return _through(unit, [key])
+        case ObjectKind.GROUP:
+            return _through(unit, _holders_on(unit, [key], FactKind.TRUSTED_PARTY))
+        case ObjectKind.MEMBERSHIP:
+            hanging = unit.reader.objects(_holders_on(unit, [key], FactKind.EXISTENCE))
+            own = [hers.key for hers in hanging.values() if hers.kind is ObjectKind.SESSION]
+            return [*own, *_opened_for_others(unit, key)]
         case _:
             return []
 

@@ -11,7 +11,7 @@ from rescind.model.documents import statements_of
 from rescind.model.errors import Forbidden
 from rescind.model.facts import Fact, FactKind, Interval
 from rescind.model.objects import PLATFORM, Object, ObjectKind
-from rescind.usecases import client_grants, history
+from rescind.usecases import client_grants, history, organizations
 from rescind.usecases.unit import Unit
 
 _EDGES = (
@@ -39,6 +39,9 @@ _COME_BACK = (
     ObjectKind.CLIENT_GRANT,
     ObjectKind.RESOURCE,
 )
+
+_HANGING = (ObjectKind.MEMBERSHIP, ObjectKind.ROLE_TRUST, ObjectKind.CLIENT_GRANT)
+"""What comes back only where something else is there."""
 
 _ATTACHING: Mapping[tuple[FactKind, ObjectKind], tuple[str, str, str]] = {
     (FactKind.ROLE_ATTACHMENT, ObjectKind.MEMBERSHIP): (
@@ -132,8 +135,7 @@ class _Undoing:
         self._returned: set[int] = set()
 
     def run(self) -> Undone:
-        # What exists again first: edges need both ends.
-        for said in sorted(self._closed, key=lambda one: one["fact"] != FactKind.EXISTENCE.label):
+        for said in sorted(self._closed, key=self._turn):
             fact = history.fact_in(self._objects, said)
             why = self._reopen(fact)
             if why:
@@ -141,6 +143,12 @@ class _Undoing:
         for said in self._opened:
             self._lift(history.fact_in(self._objects, said))
         return Undone(self._granted, self._left)
+
+    def _turn(self, said: Mapping[str, Any]) -> int:
+        """When a fact has its turn: what exists again, then what hangs on that, and edges, which need both ends."""
+        if said["fact"] != FactKind.EXISTENCE.label:
+            return 2
+        return int(self._objects[said["holder"]].kind in _HANGING)
 
     def _holder(self, fact: Fact) -> Object:
         return next(found for found in self._objects.values() if found.key == fact.holder)
@@ -159,6 +167,9 @@ class _Undoing:
             return self._bring_back(fact)
         if fact.kind not in _EDGES:
             return "it is nothing that is granted"
+        return self._attach(fact, living)
+
+    def _attach(self, fact: Fact, living: Interval | None) -> str | None:
         if living is not None and living.revision_from != self._change.revision:
             return "there is another in its place by now"
         if living is not None and not _outlasts(fact, living.fact):
@@ -166,12 +177,28 @@ class _Undoing:
             return None
         if not all(self._is_there(key) for key in (fact.holder, fact.thing, fact.scope)):
             return "what it hung on is gone"
+        if fact.kind in (FactKind.TRUST, FactKind.TRUSTED_PARTY) and not self._make_way(fact):
+            return "there is another in its place by now"
+        if fact.kind is FactKind.GRANT_USAGE and not client_grants.is_for_organizations(self._unit, self._holder(fact)):
+            return "the client grant may not be used in organizations any more"
         self._grant(fact)
         return None
+
+    def _make_way(self, fact: Fact) -> bool:
+        """Close what the change put in the place of a trust's role, or party of a kind; say whether nothing is left."""
+        unit, kind = self._unit, self._unit.kind_of(fact.thing)
+        others = [held for held in unit.intervals(fact.holder, fact.kind) if unit.kind_of(held.fact.thing) is kind]
+        if any(held.revision_from != self._change.revision for held in others):
+            return False
+        for held in others:
+            unit.close_interval(held)
+        return True
 
     def _revert(self, fact: Fact, living: Interval | None) -> str | None:
         if living is None or living.revision_from != self._change.revision:
             return "it was changed again since"
+        if not self._is_there(fact.holder):
+            return "what it hung on is gone"
         self._grant(fact)
         return None
 
@@ -188,26 +215,48 @@ class _Undoing:
             if self._unit.asks is not None and self._unit.facts(found.key, FactKind.ROOT):
                 self._demand_root()
             self._free_alias(found)
-        elif found.kind is ObjectKind.ROLE_TRUST and not self._has_its_role(found):
-            return "what it hung on is gone"
-        elif found.kind is ObjectKind.CLIENT_GRANT and self._is_granted_anew(found):
-            return "the client was granted this API again"
-        elif found.kind is ObjectKind.RESOURCE and self._is_registered_anew(found):
-            return "there is another in its place by now"
+        why = self._why_not(found)
+        if why:
+            return why
+        if found.kind is ObjectKind.ORGANIZATION:
+            organizations.free_slug(self._unit, found)
         self._returned.add(fact.holder)
         self._grant(fact)
         return None
 
+    def _why_not(self, found: Object) -> str | None:
+        """Why what hangs on something else does not come back, or whose place is taken."""
+        match found.kind:
+            case ObjectKind.ROLE_TRUST if not self._has_its_role(found):
+                return "what it hung on is gone"
+            case ObjectKind.CLIENT_GRANT if not self._has_both_ends(found):
+                return "what it hung on is gone"
+            case ObjectKind.CLIENT_GRANT if self._is_granted_anew(found):
+                return "the client was granted this API again"
+            case ObjectKind.RESOURCE if self._is_registered_anew(found):
+                return "there is another in its place by now"
+            case _:
+                return None
+
     def _lift(self, fact: Fact) -> None:
-        """End what the change began to take with: a suspension, a block, an attached policy that only denies."""
-        is_taking = fact.kind in _HELD_BACK or (
-            fact.kind is FactKind.POLICY_ATTACHMENT and self._only_denies(fact.thing)
+        """End what the change began to take with: a suspension, a block, an attached policy that only denies.
+
+        So may what it was the first to store, which a Deny may read.
+        """
+        is_taking = (
+            fact.kind in _HELD_BACK
+            or (fact.kind is FactKind.POLICY_ATTACHMENT and self._only_denies(fact.thing))
+            or (fact.kind is FactKind.PROPERTIES and not self._is_successor(fact))
         )
         living = self._living(fact)
         if is_taking and living is not None and living.revision_from == self._change.revision:
             self._demand(fact)
             self._unit.close(fact)
             self._granted += 1
+
+    def _is_successor(self, fact: Fact) -> bool:
+        """Whether the change put a fact in the place of another."""
+        return any(history.fact_in(self._objects, said).place == fact.place for said in self._closed)
 
     def _only_denies(self, policy: int) -> bool:
         documents = self._unit.facts(policy, FactKind.DOCUMENT)
@@ -242,6 +291,11 @@ class _Undoing:
 
     def _has_its_role(self, trust: Object) -> bool:
         return any(self._is_there(held.thing) for held in self._unit.facts(trust.key, FactKind.TRUST))
+
+    def _has_both_ends(self, grant: Object) -> bool:
+        clients = [edge.fact.holder for edge in self._unit.intervals_on(grant.key, FactKind.CLIENT_GRANT)]
+        about = [held.thing for held in self._unit.facts(grant.key, FactKind.GRANT_DEFINITION)]
+        return bool(clients and about) and all(map(self._is_there, (*clients, *about)))
 
     def _is_granted_anew(self, grant: Object) -> bool:
         unit = self._unit

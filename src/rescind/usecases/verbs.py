@@ -129,7 +129,7 @@ def run(unit: Unit, verbs: Verbs, items: Sequence[Item], *, may_be_private: bool
             place = arguments.pop(ORGANIZATION, None) if ORGANIZATION not in taken else None
             way = _way(unit, verb, is_within=place is not None)
             if way.requirement.acting in _AS_PERSON:
-                _enter_as_person(unit, arguments[ORGANIZATION], way.requirement.acting)
+                _enter_as_person(unit, arguments.get(ORGANIZATION) or "", way.requirement.acting)
             elif place is not None:
                 _enter(unit, place)
             _demand(unit, way, arguments)

@@ -36,7 +36,7 @@ from api.native.asking import (
 )
 from rescind.model.objects import ObjectKind
 from rescind.usecases import users
-from tenant import Tenant, pairs, quoted
+from tenant import MANAGEMENT, Tenant, pairs, quoted
 from world import Person, World, allow, deny, document, root_of_another
 
 
@@ -156,6 +156,10 @@ def delete_her(root: World, ann: Person) -> int:
     return did(root, "DELETE", f"/v2/users/{ann.id}")
 
 
+def asks_of(rules: Json, key: str, value: str) -> Json:
+    return {"Statement": [{**said, "Condition": {"StringEquals": {key: value}}} for said in rules["Statement"]]}
+
+
 def forget_of_her(root: World, ann: Person) -> int:
     of_sales = asks_of(allow(READ), "subject.dept", "sales")
     root.attach_policy(root.policy(of_sales), user=ann.id)
@@ -167,10 +171,6 @@ def say_something_else_of_her(root: World, ann: Person) -> int:
     forget_of_her(root, ann)
     ok(root.call("PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": "sales"}}))
     return did(root, "PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": "legal"}})
-
-
-def asks_of(rules: Json, key: str, value: str) -> Json:
-    return {"Statement": [{**said, "Condition": {"StringEquals": {key: value}}} for said in rules["Statement"]]}
 
 
 def several_at_once(root: World, ann: Person) -> int:
@@ -260,7 +260,7 @@ def test_an_undo_that_only_gave_has_nothing_to_be_undone(root: World, take: Take
     assert may(root, ann)
     undone = head(root)
     undo(root, undone)
-    takes_again = (deny_her, deny_her_group, edit_policy, turn_role, say_something_else_of_her)
+    takes_again = (deny_her, deny_her_group, edit_policy, turn_role, forget_of_her, say_something_else_of_her)
     assert may(root, ann) is (take not in takes_again)
 
 
@@ -411,7 +411,135 @@ def test_what_a_client_was_granted_comes_back(small_tenant: Tenant) -> None:
     assert [one["why"] for one in undo(admin_, revision)["left"]] == ["the client was granted this API again"]
 
 
+def test_a_client_gets_nothing_back_that_who_undoes_may_not_grant(small_tenant: Tenant) -> None:
+    ann = staged(small_tenant)
+    admin_ = holding(ann, "iam.change.Undo", "create:client_grants")
+    client = application(small_tenant, CLIENT_CREDENTIALS).client_id
+    body = {"client_id": client, "audience": MANAGEMENT, "scope": ["delete:users"]}
+    refused(admin_, "POST", "/api/v2/client-grants", body)
+    grant = small_tenant.send("POST", "/client-grants", body, status=201)
+    ok(small_tenant.call("DELETE", f"/client-grants/{grant['id']}"), 204)
+    refused(admin_, "POST", f"/v1/changes/{head(small_tenant)}/undo")
+
+
+@pytest.mark.parametrize("ends", ["client", "api"])
+def test_a_client_grant_does_not_come_back_without_its_client_or_api(small_tenant: Tenant, ends: str) -> None:
+    admin_, made = outside(small_tenant), small_tenant.api("read")
+    client = application(small_tenant, CLIENT_CREDENTIALS).client_id
+    body = {"client_id": client, "audience": made["identifier"], "scope": ["read"]}
+    grant = small_tenant.send("POST", "/client-grants", body, status=201)["id"]
+    path = {"client": f"/clients/{client}", "api": f"/resource-servers/{made['id']}"}[ends]
+    ok(small_tenant.call("DELETE", path), 204)
+    left = undo(admin_, head(small_tenant))["left"]
+    assert "what it hung on is gone" in {one["why"] for one in left}
+    assert small_tenant.call("GET", f"/client-grants/{grant}").status_code == 404
+
+
+def test_a_client_grant_is_not_for_organizations_again_that_is_for_none(small_tenant: Tenant) -> None:
+    api, client = small_tenant.api("read")["identifier"], application(small_tenant, CLIENT_CREDENTIALS).client_id
+    body = {"client_id": client, "audience": api, "scope": ["read"], "organization_usage": "allow"}
+    grant = small_tenant.send("POST", "/client-grants", body, status=201)["id"]
+    used = f"/organizations/{first_organization(small_tenant)}/client-grants"
+    small_tenant.send("POST", used, {"grant_id": grant}, status=201)
+    ok(small_tenant.call("DELETE", f"{used}/{grant}"), 204)
+    revision = head(small_tenant)
+    small_tenant.send("PATCH", f"/client-grants/{grant}", {"organization_usage": "deny"}, status=200)
+    said = undo(vultr(small_tenant), revision)
+    assert (said["granted"], len(said["left"])) == (0, 1)
+    assert small_tenant.get(used) == []
+
+
+def test_a_trust_that_was_changed_has_one_role_and_one_user_again(root: World) -> None:
+    """The ones that it had; unless it was changed once more."""
+    ann, bob = root.person(), root.person()
+    roles = [root.role(root.policy(allow(READ)), role_type="assumable") for _ in range(2)]
+    for person in (ann, bob):
+        root.attach_policy(root.policy(allow("iam.role.AssumeRole")), user=person.id)
+    asked = {"role_id": roles[0], "trust_type": "TemporaryAssumption", "trusted_user_id": ann.id}
+    path = f"/v2/role-trusts/{root.post('/v2/role-trusts', asked)['id']}"
+
+    def enters(person: Person, role: str) -> bool:
+        entering = {"role_id": role, "session_name": "n"}
+        return root.as_(person.key).status("/v2/assumed-roles/assume", "POST", entering) == 201
+
+    to_another_role = did(root, "PUT", path, {"role_id": roles[1]})
+    assert (enters(ann, roles[0]), enters(ann, roles[1])) == (False, True)
+    assert undo(root, to_another_role)["left"] == []
+    assert (enters(ann, roles[0]), enters(ann, roles[1])) == (True, False)
+    to_another_user = did(root, "PUT", path, {"trusted_user_id": bob.id})
+    assert (enters(ann, roles[0]), enters(bob, roles[0])) == (False, True)
+    assert {one["why"] for one in undo(root, to_another_user)["left"]} == {"no session comes back"}
+    assert (enters(ann, roles[0]), enters(bob, roles[0])) == (True, False)
+    did(root, "PUT", path, {"role_id": roles[1]})
+    did(root, "PUT", path, {"role_id": roles[0]})
+    again = did(root, "PUT", path, {"role_id": roles[1]})
+    did(root, "PUT", path, {"role_id": root.role(role_type="assumable")})
+    assert [one["why"] for one in undo(root, again)["left"]] == ["there is another in its place by now"]
+
+
+def test_a_trust_comes_back_with_its_role_in_whatever_order_they_went(root: World) -> None:
+    ann, role = root.person(), root.role(root.policy(allow(READ)), role_type="assumable")
+    asked = {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": ann.id}
+    trust = root.post("/v2/role-trusts", asked)["id"]
+    items: list[tuple[str, Json]] = [("trusts.delete", {"trust": trust}), ("roles.delete", {"role": role})]
+    for order in (items, items[::-1]):
+        assert undo(root, revision_of(revoke(root, *order))) == {"granted": 2, "left": []}
+
+
+def test_an_organization_that_comes_back_has_a_name_of_its_own(small_tenant: Tenant) -> None:
+    first, second = (small_tenant.organization(name=name) for name in ("first", "second"))
+    items = [("organizations.dissolve", {"organization": one}) for one in (first, second)]
+    revision = revision_of(revoke(outside(small_tenant), *items))
+    third = small_tenant.organization(name="first")
+    undo(outside(small_tenant), revision)
+    names = {one["id"]: one["name"] for one in small_tenant.get("/organizations")}
+    assert (names[third], names[second]) == ("first", "second")
+    assert names[first] != "first"
+
+
+def test_what_was_stored_first_is_not_stored_after_an_undo(root: World) -> None:
+    """A Deny may read it: so it may have taken something."""
+    ann = root.person()
+    root.attach_policy(root.policy(allow(READ)), user=ann.id)
+    root.attach_policy(root.policy(asks_of(deny(READ), "subject.dept", "legal")), user=ann.id)
+    revision = did(root, "PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": "legal"}})
+    assert not may(root, ann)
+    assert undo(root, revision) == {"granted": 1, "left": []}
+    assert may(root, ann)
+    assert root.get(f"/v1/principals/{ann.id}")["properties"] == {}
+
+
+def test_nothing_is_stored_again_of_what_is_gone(root: World) -> None:
+    ann, path = root.person(), "/v1/resources/thing/t1"
+    ok(root.call("PUT", path, {"properties": {"tier": "low"}}))
+    of_thing = did(root, "PUT", path, {"properties": {"tier": "high"}})
+    did(root, "DELETE", path)
+    ok(root.call("PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": "legal"}}))
+    of_ann = did(root, "PATCH", f"/v1/principals/{ann.id}", {"properties": {"dept": "sales"}})
+    leaves(root, ann)
+    for revision in (of_thing, of_ann):
+        with unwritten(root):
+            said = undo(root, revision)
+        assert (said["granted"], [one["why"] for one in said["left"]]) == (0, ["what it hung on is gone"])
+
+
 # --- a person who was removed -----------------------------------------------------------------------------------------
+
+
+def test_who_comes_back_enters_no_role_that_who_undoes_does_not_hold_and_no_session_lives_again(root: World) -> None:
+    """By a trust that names her: as if her suspension were lifted."""
+    ann, role = root.person(), root.role(root.policy(allow(READ)), role_type="assumable")
+    root.attach_policy(root.policy(allow("iam.role.AssumeRole")), user=ann.id)
+    asked = {"role_id": role, "trust_type": "TemporaryAssumption", "trusted_user_id": ann.id}
+    root.post("/v2/role-trusts", asked)
+    entering = {"role_id": role, "session_name": "n"}
+    session = root.as_(root.as_(ann.key).post("/v2/assumed-roles/assume", entering)["session_token"])
+    weak = able(root, "iam.change.Undo", "iam.invitation.Create", "iam.role.AssumeRole")
+    revision = leaves(root, ann)
+    refused(weak, "POST", f"/v1/changes/{revision}/undo")
+    undo(root, revision)
+    assert session.status("/v2/roles") == 401
+    root.as_(ann.key).post("/v2/assumed-roles/assume", entering)
 
 
 @pytest.mark.parametrize("take", [leaves, lambda root, ann: did(root, "DELETE", f"/v2/users/{ann.id}")])
