@@ -1019,10 +1019,10 @@ def test_a_write_that_time_makes_another_is_not_the_one_that_was_seen(detachment
     assert preview.json()["opened"] == []
     seen, write = [], node.service._write
 
-    def later(planned: Any) -> Any:
+    def later(*planned: Any) -> Any:
         seen.append(head(root))
         node.freshness._instant = end + 1
-        return write(planned)
+        return write(*planned)
 
     node.service._write = later
     made = root.call("PATCH", path, acls, headers={"If-Match": preview.headers["ETag"]})

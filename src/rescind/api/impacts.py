@@ -100,7 +100,10 @@ class ImpactGroup(_Said):
 
 
 class Counts(_Said):
-    """How many principals were looked at, once in each of their scopes; how many lose or gain; how many are hidden."""
+    """How many principals were looked at, once in each of their scopes; how many lose or gain; how many are hidden.
+
+    Of those who are hidden, or come later, it is not looked whether what they have afterwards allows the same.
+    """
 
     looked_at: int
     changed: int

@@ -1,6 +1,6 @@
 """What remains of a condition: the tests that the known part of a request does not settle."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any
 
@@ -26,28 +26,27 @@ def remains(
 
     A key that is not there is one that a request may bring.
     """
-    if condition is None:
-        return Settled.HOLDS, None
-    left: list[ConditionTest] = []
-    for test in condition.tests:
-        if _is_open(test, attributes):
-            left.append(test)
-        elif not holds(Condition((test,)), attributes, effect=effect):
-            return Settled.FAILS, None
-    return (Settled.OPEN, Condition(tuple(left))) if left else (Settled.HOLDS, None)
+    return _remains(condition, attributes, effect, lambda test: _is_open(test, attributes))
 
 
 def remains_where(
     condition: Condition | None, part: str, known: Mapping[str, Any], effect: Effect
 ) -> tuple[Settled, Condition | None]:
     """The same where all is known of one part of a request (`subject`, `resource`), and nothing of the others."""
-    if condition is None:
-        return Settled.HOLDS, None
-    left = []
-    for test in condition.tests:
-        if test.path[0] != part:
+    return _remains(condition, {part: known}, effect, lambda test: test.path[0] != part)
+
+
+def _remains(
+    condition: Condition | None,
+    attributes: Mapping[str, Any],
+    effect: Effect,
+    is_open: Callable[[ConditionTest], bool],
+) -> tuple[Settled, Condition | None]:
+    left: list[ConditionTest] = []
+    for test in condition.tests if condition else ():
+        if is_open(test):
             left.append(test)
-        elif not holds(Condition((test,)), {part: known}, effect=effect):
+        elif not holds(Condition((test,)), attributes, effect=effect):
             return Settled.FAILS, None
     return (Settled.OPEN, Condition(tuple(left))) if left else (Settled.HOLDS, None)
 

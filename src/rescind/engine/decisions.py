@@ -123,7 +123,7 @@ def properties_of(snapshot: Snapshot) -> Json:
 
 
 def properties_in(reader: Reader, holder: int) -> Json:
-    """The same of a principal or resource by key, as a reader finds them."""
+    """The properties that are stored of a principal or resource, by key."""
     stored = [held.fact.value or "{}" for held in reader.intervals([holder], FactKind.PROPERTIES)]
     return dict(json.loads(stored[0])) if stored else _NOTHING
 

@@ -3,6 +3,9 @@
 from rescind.model.objects import Object, ObjectKind
 from rescind.store.contract import Reader
 
+RESOURCE_FIELD = "resource"
+"""Under what a resource's name is stored."""
+
 
 def resource_field(scope: int, type_: str, id_: str) -> str:
     """What is stored of a resource's name: it is one in its scope alone."""
@@ -20,5 +23,5 @@ def find_resource(reader: Reader, scope: int, type_: str, id_: str) -> Object | 
     if ":" in type_:
         # No type has one, and an id may: what is stored would be read as another resource.
         return None
-    found = reader.find_named("resource", resource_field(scope, type_, id_))
+    found = reader.find_named(RESOURCE_FIELD, resource_field(scope, type_, id_))
     return found if found and found.kind is ObjectKind.RESOURCE and found.owner == scope else None

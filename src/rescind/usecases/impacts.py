@@ -184,7 +184,7 @@ _Pairwise = tuple[Access, Access]
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class _Session:
     """One session, by key, before and after."""
 
     key: int
@@ -296,7 +296,7 @@ class _Comparison:
             if fact.kind is not FactKind.PROPERTIES and fact.alive(instant)
         )
 
-    def _sessions(self, keys: Collection[int]) -> Iterator[_Pair]:
+    def _sessions(self, keys: Collection[int]) -> Iterator[_Session]:
         objects = self._after.objects(keys)
         for key in sorted(keys):
             issued = self._before.intervals([key], FactKind.EXISTENCE)
@@ -304,7 +304,7 @@ class _Comparison:
             user = joined[0].fact.thing if joined else PLATFORM
             membership = issued[0].fact.thing if issued else PLATFORM
             principal = Principal(user, objects[key].owner, membership, key)
-            yield _Pair(
+            yield _Session(
                 key,
                 principal,
                 snapshot_of(self._before, principal),
@@ -322,7 +322,7 @@ class _Comparison:
             ]
 
     def _said(
-        self, alike: Mapping[tuple[Any, ...], _Alike], touched: int, sessions: Sequence[_Pair], groups_from: int
+        self, alike: Mapping[tuple[Any, ...], _Alike], touched: int, sessions: Sequence[_Session], groups_from: int
     ) -> Impact:
         ordered = sorted(alike.items(), key=lambda item: (-len(item[1].keys), item[1].keys[0]))
         changed: set[int] = set()
@@ -367,7 +367,7 @@ class _Comparison:
             plan,
         )
 
-    def _names_of_ended(self, sessions: Sequence[_Pair]) -> list[str]:
+    def _names_of_ended(self, sessions: Sequence[_Session]) -> list[str]:
         """The ids of sessions of people whose access may be read."""
         objects = self._after.objects({key for pair in sessions for key in (pair.key, pair.principal.user)})
         return sorted(objects[pair.key].id for pair in sessions if self._may_read(objects[pair.principal.user]))
@@ -459,7 +459,7 @@ def _touched_by(before: Reader, after: Reader, plan: Plan, stored: Stored) -> "_
     bearing = [fact for fact in facts if fact.kind in _BEARS_ON_DECISIONS]
     whole = {fact.holder for fact in bearing if fact.kind in (FactKind.EXISTENCE, FactKind.BLOCK)}
     touched = _Touched(before, after, {fact.holder for fact in bearing}, whole)
-    for scope, policies in stored.readers():
+    for scope, policies in stored.reading_policies():
         touched.add(_Touched(before, after, policies), scope)
     return touched
 

@@ -170,11 +170,9 @@ class Service:
         seen = self.preview(call, usecase, *args, **kwargs) if call.impact else None
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            unit, result, origin = self._planned(reader, next_key, now, call, usecase, *args, **kwargs)
-            _refuse_another(unit, call.impact, seen)
-            return unit, result, origin
+            return self._planned(reader, next_key, now, call, usecase, *args, **kwargs)
 
-        return self._write(planned)
+        return self._write(planned, call.impact, seen)
 
     def preview(
         self, call: Call, usecase: Callable[Concatenate[Unit, P], Result], /, *args: P.args, **kwargs: P.kwargs
@@ -211,11 +209,9 @@ class Service:
         seen = self.preview_as(who, usecase, *args, **kwargs) if who.impact else None
 
         def planned(reader: Reader, next_key: int, now: int) -> tuple[Unit, Result, Origin]:
-            unit, result, origin = self._operated(reader, next_key, now, who, usecase, *args, **kwargs)
-            _refuse_another(unit, who.impact, seen)
-            return unit, result, origin
+            return self._operated(reader, next_key, now, who, usecase, *args, **kwargs)
 
-        return self._write(planned)
+        return self._write(planned, who.impact, seen)
 
     def _operated(
         self,
@@ -327,13 +323,20 @@ class Service:
         if isinstance(asks, Actor) and asks.organization:
             self._note_use(asks.snapshot.principal.membership, instant)
 
-    def _write(self, planned: Callable[[Reader, int, int], tuple[Unit, Result, Origin]]) -> Answer[Result]:
+    def _write(
+        self,
+        planned: Callable[[Reader, int, int], tuple[Unit, Result, Origin]],
+        impact: str = "",
+        seen: Answer[Impact] | None = None,
+    ) -> Answer[Result]:
+        """Write what is planned under the lock, if it has the impact with that digest still; empty for any."""
         known = self._freshness.known
         with self._store.writing(known.revision if known else 0) as writer:
             moment = self._freshness.accept(writer.head, known)
             now = max(writer.head.clock, writer.head.time + 1)
             reader = writer.reader(moment.instant)
             unit, result, origin = planned(reader, writer.next_key, now)
+            _refuse_another(unit, impact, seen)
             if not unit.plan:
                 return Answer(result, moment, unit.asks, unit.organization)
             foreseen = self._foresee(reader, unit.plan, writer.head)

@@ -11,7 +11,7 @@ from rescind.decision.impact import Access, access_on, access_where
 from rescind.decision.match import matches_resource
 from rescind.decision.snapshot import Snapshot
 from rescind.engine.decisions import Json, properties_in, stored_of
-from rescind.engine.resources import named_by
+from rescind.engine.resources import RESOURCE_FIELD, named_by
 from rescind.model.changes import Plan
 from rescind.model.documents import Statement, statements_of
 from rescind.model.facts import FactKind
@@ -20,7 +20,8 @@ from rescind.model.objects import PLATFORM, Object, ObjectKind
 from rescind.store.contract import Reader
 
 SUBJECT, RESOURCE = "subject", "resource"
-_MAKING = (FactKind.PROPERTIES, FactKind.EXISTENCE)
+_BEARING = (FactKind.PROPERTIES, FactKind.EXISTENCE)
+"""The facts on which hangs what is stored of a resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Stored:
     def __init__(self, before: Reader, after: Reader, plan: Plan) -> None:
         self._before, self._after = before, after
         facts = [*plan.opened, *(ended.fact for ended in plan.closed)]
-        about = {kind: {fact.holder for fact in facts if fact.kind is kind} for kind in _MAKING}
+        about = {kind: {fact.holder for fact in facts if fact.kind is kind} for kind in _BEARING}
         objects = after.objects(set().union(*about.values()))
         resources = [one for _, one in sorted(objects.items()) if one.kind is ObjectKind.RESOURCE]
         self.principals = about[FactKind.PROPERTIES] - {one.key for one in resources}
@@ -51,7 +52,7 @@ class Stored:
             for one in resources
         ]
 
-    def readers(self) -> Iterator[tuple[int, set[int]]]:
+    def reading_policies(self) -> Iterator[tuple[int, set[int]]]:
         """The scopes of the resources of which something else is stored, with the policies there that read it."""
         for scope in sorted({one.scope for one in self._resources}):
             here = [one for one in self._resources if one.scope == scope]
@@ -63,8 +64,9 @@ class Stored:
     ) -> Iterator[tuple[Access, Access]]:
         """The accesses of one principal before and after, as what is stored settles them.
 
-        One pair for what is stored of the principal, and one for each resource. None where there is no access on one
-        side: then what is stored makes no difference.
+        One pair for what is stored of the principal, and one for each resource: where the department that an Allow asks
+        for is taken away, it is there before without that test, and not there after. None where there is no access on
+        one side: then what is stored makes no difference.
         """
         (was, would_be), (before, after) = accesses, snapshots
         if not (was.bearing and would_be.bearing):
@@ -98,9 +100,9 @@ def _of_resource(reader: Reader, resource: Object) -> Json:
 
 def _names(reader: Reader, plan: Plan, resources: list[Object]) -> Mapping[int, tuple[str, str]]:
     """Types and ids of resources, also of those that are only planned."""
-    fields = {entry.object: entry.value for entry in plan.profile if entry.field == RESOURCE and entry.value}
+    fields = {entry.object: entry.value for entry in plan.profile if entry.field == RESOURCE_FIELD and entry.value}
     profiles = reader.profiles([one.key for one in resources if one.key not in fields])
-    fields |= {key: profile[RESOURCE] for key, profile in profiles.items()}
+    fields |= {key: profile[RESOURCE_FIELD] for key, profile in profiles.items()}
     return {key: named_by(field) for key, field in fields.items()}
 
 

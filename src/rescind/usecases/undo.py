@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rescind.engine.resources import RESOURCE_FIELD
 from rescind.model.apis import RESOURCE_TYPE, SYSTEM_API
 from rescind.model.changes import Change
 from rescind.model.conditions import Effect
@@ -43,7 +44,7 @@ _COME_BACK = (
 _HANGING = (ObjectKind.MEMBERSHIP, ObjectKind.ROLE_TRUST, ObjectKind.CLIENT_GRANT)
 """What comes back only where something else is there."""
 
-_ATTACHING: Mapping[tuple[FactKind, ObjectKind], tuple[str, str, str]] = {
+_RIGHTS: Mapping[tuple[FactKind, ObjectKind], tuple[str, str, str]] = {
     (FactKind.ROLE_ATTACHMENT, ObjectKind.MEMBERSHIP): (
         "iam.role.AttachUser",
         "role",
@@ -276,7 +277,7 @@ class _Undoing:
         if fact.kind is FactKind.ROOT:
             self._demand_root()
             return
-        action, on, scope = _ATTACHING[fact.kind, holder.kind]
+        action, on, scope = _RIGHTS[fact.kind, holder.kind]
         allowed = (
             actor.may(scope, RESOURCE_TYPE, SYSTEM_API)
             if actor.is_administrator
@@ -307,8 +308,8 @@ class _Undoing:
         )
 
     def _is_registered_anew(self, resource: Object) -> bool:
-        field = self._unit.reader.profiles([resource.key])[resource.key]["resource"]
-        return self._unit.reader.find_named("resource", field) is not None
+        field = self._unit.reader.profiles([resource.key])[resource.key][RESOURCE_FIELD]
+        return self._unit.reader.find_named(RESOURCE_FIELD, field) is not None
 
     def _free_alias(self, membership: Object) -> None:
         """An alias that somebody else has by now stays hers."""
