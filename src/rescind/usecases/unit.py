@@ -221,8 +221,15 @@ class Unit(View):
         self._closed: dict[int, Interval] = {}
         self._profile: dict[tuple[int, str], ProfileEntry] = {}
         self._credentials: list[CredentialEntry] = []
+        self.ends: set[int] = set()
+        """When time ends what was looked at: the same call may plan something else from then on."""
         self.cause: dict[str, Any] | None = None
         """What the change would be made for, where the plan does not say it; the log does."""
+
+    def _alive(self, intervals: Iterable[Interval]) -> list[Interval]:
+        alive = super()._alive(intervals)
+        self.ends.update(held.fact.expires_at for held in alive if held.fact.expires_at is not None)
+        return alive
 
     @property
     def now(self) -> int:

@@ -100,7 +100,7 @@ def create(
     if is_service:
         unit.open(Fact(FactKind.SERVICE, user.key))
     member = join(unit, user, api_enabled=api_enabled)
-    _set_acls(unit, member.membership, acls, known=())
+    _set_acls(unit, member.membership, acls)
     return NewUser(user.id, keys.create(unit, member, name="default") if is_service else None)
 
 
@@ -328,7 +328,7 @@ def _update_membership(unit: Unit, member: Member, api_enabled: bool | None, acl
         access = Fact(FactKind.API_ACCESS, member.membership.key, scope=unit.organization)
         (unit.open if api_enabled else unit.close)(access)
     if acls is not None:
-        _set_acls(unit, member.membership, acls, known=get(unit, member.user.id).acls)
+        _set_acls(unit, member.membership, acls)
 
 
 def _refuse_on_root(unit: Unit, member: Member) -> None:
@@ -336,17 +336,18 @@ def _refuse_on_root(unit: Unit, member: Member) -> None:
         raise Forbidden("only root may change what root has")
 
 
-def _set_acls(unit: Unit, membership: Object, acls: Sequence[str], *, known: Sequence[str]) -> None:
-    """Make `acls` the legacy permissions of a membership: the difference to `known` is granted and revoked.
+def _set_acls(unit: Unit, membership: Object, acls: Sequence[str]) -> None:
+    """Make `acls` the legacy permissions of a membership: what is more is granted, what is less is revoked.
 
     What time will end stays so: to name it again is not to give it for good.
     """
-    grants = [_grant_of(unit, membership, acl) for acl in dict.fromkeys(acls) if acl not in known]
-    for grant in grants:
-        unit.open(grant)
-    for acl in known:
-        if acl not in acls:
-            unit.close(_grant_of(unit, membership, acl))
+    held = {fact.thing: fact for fact in unit.facts(membership.key, FactKind.PERMISSION_GRANT)}
+    wanted = {grant.thing: grant for grant in (_grant_of(unit, membership, acl) for acl in acls)}
+    for thing in sorted(wanted.keys() - held.keys()):
+        unit.open(wanted[thing])
+    for thing, permission in sorted(unit.reader.objects(held.keys() - wanted.keys()).items()):
+        if permission.id in ACL_NAMES:
+            unit.close(held[thing])
 
 
 def _grant_of(unit: Unit, membership: Object, acl: str) -> Fact:
