@@ -982,30 +982,36 @@ def test_a_preview_holds_no_longer_than_it_says_whatever_is_so_then(detachment: 
     assert detachment.make(again.headers["ETag"]).status_code == 204
 
 
-@pytest.mark.parametrize("meddles", [False, True])
-def test_what_is_written_while_an_impact_is_compared_alters_it(scenery: Scenery, *, meddles: bool) -> None:
-    """It is compared before the write waits for its turn: what others wrote until then counts all the same."""
+@pytest.mark.parametrize("alters", ["nothing", "what others write", "what is planned"])
+def test_what_is_otherwise_when_the_lock_is_had_than_when_it_was_compared_alters_it(
+    scenery: Scenery, alters: str
+) -> None:
+    """An impact is compared before the write waits for its turn: what became of it until then counts all the same."""
     place = Place(scenery.node, scenery.tenant.http)
-    place.make("u0", "u1", "g0", "r0", documents={"p0": allow("a")})
-    place.join(("u0", "g0"), ("g0", "r0"), ("r0", "p0"))
+    place.make("u0", "u1", "g0", "r0", "r1", documents={"p0": allow("a"), "p1": allow("b")})
+    place.join(("u0", "g0"), ("g0", "r0"), ("g0", "r1"), ("r0", "p0"), ("r1", "p1"))
     named = {"role": place.ids["r0"], "group": place.ids["g0"]}
     digest = scenery.node.service.preview(place.call(roles.detach_group), roles.detach_group, **named).result.digest
     planned = []
 
     def detach(unit: Unit, **named: str) -> bool:
         planned.append(unit.reader.revision)
-        if meddles and len(planned) == 1:
+        if alters == "what others write" and len(planned) == 1:
             place.join(("u1", "g0"))
+        if alters == "what is planned" and len(planned) > 1:
+            roles.detach_group(unit, role=place.ids["r1"], group=named["group"])
         return roles.detach_group(unit, **named)
 
-    if meddles:
-        with pytest.raises(Changed):
-            scenery.node.service.write(place.call(roles.detach_group, digest), detach, **named)
-        assert place.revision == planned[0] + 1, "the other write, and no more"
-    else:
+    def write() -> None:
         scenery.node.service.write(place.call(roles.detach_group, digest), detach, **named)
-        assert place.revision == planned[0] + 1
+
+    if alters == "nothing":
+        write()
+    else:
+        with pytest.raises(Changed):
+            write()
     assert len(planned) == 2
+    assert place.revision == planned[0] + (alters != "what is planned"), "this write, the other one, or none"
 
 
 def test_a_write_that_time_makes_another_is_not_the_one_that_was_seen(detachment: Detachment) -> None:
