@@ -1077,7 +1077,7 @@ def test_the_groups_that_are_too_many_are_shown_part_by_part(
 
     def parts(read: Callable[[str], Said]) -> list[Said]:
         found = [read("")]
-        while found[-1]["next_groups"]:
+        while found[-1]["next_groups"] and len(found) < 5:
             found.append(read(found[-1]["next_groups"]))
         assert [part["more_groups"] for part in found] == [3, 2, 1, 0]
         assert len({part["digest"] for part in found}) == 1
