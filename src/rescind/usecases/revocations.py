@@ -44,6 +44,7 @@ TAKING = frozenset(
         "tickets.withdraw",
         "token_families.end",
         "token_families.end_several",
+        "token_families.end_of_grant",
         "token_families.end_of_user",
         "token_families.revoke_access",
     }

@@ -1,7 +1,8 @@
 """Token families: the refresh tokens that follow one another from one login. Each is used once; a family is ended."""
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,12 @@ class FamilyView:
     terms: FamilyTerms
     created_at: int
     metadata: Mapping[str, Any] | None
+
+    @property
+    def grant_id(self) -> str:
+        """What Auth0 calls a grant: all that one user lets one client do on one API."""
+        whose = "\n".join((self.user_id, self.client_id, self.terms.audience or ""))
+        return hashlib.sha256(whose.encode()).hexdigest()[:24]
 
 
 def terms_text(terms: FamilyTerms) -> str:
@@ -76,10 +83,10 @@ def revoke_access(unit: Unit, *, user: str, preserve_refresh_tokens: bool) -> No
         end_of_user(unit, user=user)
 
 
-def end_where(unit: Unit, *, is_meant: Callable[[FamilyView], bool]) -> None:
-    """End the families that are meant."""
+def end_of_grant(unit: Unit, *, grant: str) -> None:
+    """End the families of one grant, if there are any."""
     for family in every(unit):
-        if is_meant(family):
+        if family.grant_id == grant:
             unit.end(family.family)
 
 

@@ -674,6 +674,7 @@ PLATFORM_ODD = [
     "client_grants.create",
     "client_grants.update",
     "token_families.annotate",
+    "token_families.end_of_grant",
     "roles.define",
     "memberships.add",
     "permissions.grant_to_user",

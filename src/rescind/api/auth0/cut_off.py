@@ -1,6 +1,5 @@
 """Cutting access off over the Management API: blocks after failed logins, refresh tokens, sessions and grants."""
 
-import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Annotated, Any
@@ -134,7 +133,7 @@ def delete_grants(exchange: Here, user_id: Annotated[str, Query(min_length=1)]) 
 
 
 def delete_grant(exchange: Here, grant_id: str) -> Response:
-    exchange.write(token_families.end_where, is_meant=lambda family: _grant_id(family) == grant_id)
+    exchange.write(token_families.end_of_grant, grant=grant_id)
     return exchange.reply()
 
 
@@ -185,9 +184,9 @@ def _grants(families: Iterable[FamilyView]) -> list[dict[str, Any]]:
     grants: dict[str, dict[str, Any]] = {}
     for family in families:
         grant = grants.setdefault(
-            _grant_id(family),
+            family.grant_id,
             {
-                "id": _grant_id(family),
+                "id": family.grant_id,
                 "clientID": family.client_id,
                 "user_id": family.user_id,
                 "audience": family.terms.audience or "",
@@ -196,8 +195,3 @@ def _grants(families: Iterable[FamilyView]) -> list[dict[str, Any]]:
         )
         grant["scope"] += [scope for scope in family.terms.scopes if scope not in grant["scope"]]
     return list(grants.values())
-
-
-def _grant_id(family: FamilyView) -> str:
-    whose = "\n".join((family.user_id, family.client_id, family.terms.audience or ""))
-    return hashlib.sha256(whose.encode()).hexdigest()[:24]

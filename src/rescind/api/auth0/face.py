@@ -171,7 +171,7 @@ _CUT_OFF = (
 
     Operation(0, "GET", "/api/v2/grants", family_cases.every, needs_scope("read:grants"), cut_off.list_grants, 200, body_names=True),
     Operation(0, "DELETE", "/api/v2/grants", family_cases.end_of_user, needs_scope("delete:grants"), cut_off.delete_grants, 204, body_names=True),
-    Operation(0, "DELETE", "/api/v2/grants/{grant_id}", family_cases.end_where, needs_scope("delete:grants"), cut_off.delete_grant, 204),
+    Operation(0, "DELETE", "/api/v2/grants/{grant_id}", family_cases.end_of_grant, needs_scope("delete:grants"), cut_off.delete_grant, 204),
 
     Operation(0, "GET", "/api/v2/logs", audit_cases.newest, needs_scope("read:logs", "read:logs_users"), logs.list_logs, 200, also=(audit_cases.after,)),
     Operation(0, "GET", "/api/v2/logs/{log_id}", audit_cases.get, needs_scope("read:logs", "read:logs_users"), logs.get_log, 200),
