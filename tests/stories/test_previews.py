@@ -34,10 +34,10 @@ from rescind.node import Node, build
 from rescind.settings import Settings
 from rescind.store.schema import intervals
 from rescind.store.verify import verify
-from rescind.usecases import groups, impacts, policies, roles, users
+from rescind.usecases import groups, impacts, policies, properties, roles, users
 from rescind.usecases.actor import Asking
 from rescind.usecases.requirements import needs_credential
-from rescind.usecases.service import Call, operation_of
+from rescind.usecases.service import Call, Operator, operation_of
 from rescind.usecases.unit import Unit, View
 from stories.histories import Row, as_specified, question
 from tenant import PUBLIC_URL, Tenant, pairs, quoted
@@ -715,9 +715,9 @@ class Told(Measure):
 
 
 def set_stored(scenery: Scenery, place: Place, dept: str | None, tier: str | None, **headers: str) -> None:
-    for path, properties in ((f"/v1/principals/{place.ids['u0']}", {"dept": dept}), (TIER, {"tier": tier})):
+    for path, stored in ((f"/v1/principals/{place.ids['u0']}", {"dept": dept}), (TIER, {"tier": tier})):
         method = "PATCH" if "principals" in path else "PUT" if tier else "DELETE"
-        answer = write_stored(scenery, place, method, path, properties, **headers)
+        answer = write_stored(scenery, place, method, path, stored, **headers)
         assert answer.status_code in (200, 204) or (method, answer.status_code) == ("DELETE", 404), answer.text
 
 
@@ -1264,6 +1264,22 @@ def test_a_session_that_would_end_is_named(entered: Entered) -> None:
     assert {group["type"] for group in said["groups"]} == {"user", "session"}
     assert entered.root.call("DELETE", path, headers={"If-Match": preview.headers["ETag"]}).status_code == 204
     assert session.status("/v2/roles") == 401
+
+
+def test_who_loses_an_edge_and_what_is_stored_is_counted_once(scenery: Scenery) -> None:
+    """In one plan both: she loses the same to requests that bring something and to those that do not."""
+    place = Place(scenery.node, scenery.tenant.http)
+    place.make("u0", "r0", documents={"p0": allow("a"), "p1": allow("b")})
+    place.join(("u0", "r0"), ("r0", "p0"), ("u0", "p1"))
+
+    def both(unit: Unit) -> None:
+        roles.detach_users(unit, roles=[place.ids["r0"]], user=place.ids["u0"])
+        properties.update(unit, principal=place.ids["u0"], changes={"properties": {"dept": "v"}})
+
+    operator = Operator("test", organization=place.ids["organization"])
+    found = scenery.node.service.preview_as(operator, both).result
+    assert found.changed == 1
+    assert [(group.count, group.principals) for group in found.groups if group.scope] == [(1, [place.ids["u0"]])]
 
 
 def test_a_session_loses_what_its_user_was_said_to_be(entered: Entered) -> None:

@@ -205,9 +205,11 @@ class _Alike:
 def _note(
     alike: dict[tuple[Any, ...], _Alike], place: tuple[int, ObjectKind], key: int, was: Access, would_be: Access
 ) -> None:
-    """Put a principal to those with the same accesses, if they differ."""
+    """Put a principal to those with the same accesses, once, if they differ."""
     if was.key != would_be.key:
-        alike.setdefault((*place, was.key, would_be.key), _Alike(was, would_be)).keys.append(key)
+        keys = alike.setdefault((*place, was.key, would_be.key), _Alike(was, would_be)).keys
+        if keys[-1:] != [key]:
+            keys.append(key)
 
 
 class _Comparison:
