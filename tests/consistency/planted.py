@@ -309,7 +309,9 @@ def acknowledge_a_commit_that_was_cut(
 
 
 @_instead_of("rescind.usecases.service:Service._write")
-def write_again_when_the_answer_was_lost(original: Callable[..., Any], self: Service, planned: Any) -> Any:
+def write_again_when_the_answer_was_lost(
+    original: Callable[..., Any], self: Service, planned: Any, impact: str = "", seen: Any = None
+) -> Any:
     """A write that was not heard of is tried again, under another name."""
 
     def renamed(reader: Any, next_key: int, now: int) -> Any:
@@ -317,12 +319,12 @@ def write_again_when_the_answer_was_lost(original: Callable[..., Any], self: Ser
         return unit, result, replace(origin, request_id=str(uuid.uuid4()))
 
     try:
-        return original(self, planned)
+        return original(self, planned, impact, seen)
     except Unavailable:
         for _ in range(3):
             time.sleep(0.5)
             with suppress(Unavailable):
-                return original(self, renamed)
+                return original(self, renamed, impact, seen)
         raise
 
 
