@@ -166,7 +166,7 @@ def impact_of(unit: Unit, groups_from: int = 0, seen: Seen = unseen) -> Impact:
     """The impact of what a unit has planned, as far as who asks may read what the principals have."""
     plan, before = unit.plan, unit.reader
     after = Planned(before, plan)
-    return _Comparison(unit, plan, before, after, seen, unit.ends).impact(groups_from)
+    return _Comparison(unit, plan, before, after, seen=seen, ends=unit.ends).impact(groups_from)
 
 
 def compared(
@@ -176,7 +176,7 @@ def compared(
 
     Of the groups the first are told of, or those from a place on that another impact named.
     """
-    return _Comparison(view, plan, before, after, seen, ()).impact(groups_from)
+    return _Comparison(view, plan, before, after, seen=seen).impact(groups_from)
 
 
 _Pairwise = tuple[Access, Access]
@@ -213,8 +213,8 @@ def _note(
 
 
 class _Comparison:
-    def __init__(  # noqa: PLR0917 - private, and each is another thing
-        self, view: View, plan: Plan, before: Reader, after: Reader, seen: Seen, ends: Collection[int]
+    def __init__(
+        self, view: View, plan: Plan, before: Reader, after: Reader, *, seen: Seen, ends: Collection[int] = ()
     ) -> None:
         self._seen = seen
         self._view_before = View(before, view.asks, view.organization)
